@@ -1,0 +1,1 @@
+CREATE TABLE migration_lock (holder String) ENGINE = Memory COMMENT '$holder'
