@@ -6,6 +6,7 @@
     │   ├── SchemaVersionError          2   the store's schema is missing, older or newer than this program
     │   └── AccessError                 2   wrong password, or a right that is missing
     ├── InvalidEventError               1   an event that the contract refuses: field, value, expectation
+    ├── RowsRefusedError                1   rows that the store will never take; repeating cannot help
     ├── NotDurableError                 1   the broker did not acknowledge a record
     ├── TamperError                     3   the ledger contradicts itself; never retried, never caught with I/O
     ├── NotVerifiableError              4   nothing to check, or not everything could be checked
@@ -27,6 +28,7 @@ __all__ = [
     "ModeltrailError",
     "NotDurableError",
     "NotVerifiableError",
+    "RowsRefusedError",
     "SchemaVersionError",
     "StoreUnavailableError",
     "TamperError",
@@ -87,6 +89,17 @@ class InvalidEventError(ModeltrailError):
 
 class NotDurableError(ModeltrailError):
     """The broker did not acknowledge the record from all in-sync replicas; it may or may not be in the log."""
+
+
+class RowsRefusedError(ModeltrailError):
+    """The store refuses rows for a reason in the rows themselves; nothing was stored, and repeating cannot help.
+
+    `code` is the server's error code. The text names code and constraint, never column values.
+    """
+
+    def __init__(self, code: int, message: str) -> None:
+        self.code = code
+        super().__init__(message)
 
 
 class TamperError(ModeltrailError):

@@ -1,0 +1,72 @@
+"""What a worker keeps of one partition: a lane, with pieces on their way to the ledger.
+
+A lane lives from one placement to the next. Whoever holds a piece of a lane that is no longer the partition's lane
+holds something that must not be stored: the newer placement reads those records again.
+"""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import NamedTuple
+
+from modeltrail.events.judge import Judgement
+from modeltrail.ingest.protocols import Opening, Stored
+from modeltrail.ledger.chain import PartitionId
+from modeltrail.ledger.row import Row
+from modeltrail.ledger.sequencer import Record, Sequencer
+
+__all__ = ["Again", "Lane", "LaneState", "Piece"]
+
+
+class LaneState(Enum):
+    """Whether batches are taken."""
+
+    OPEN = "open"
+    PLACING = "placing"
+    STOPPED = "stopped"
+
+
+class Again(NamedTuple):
+    """A record that was read again and stands in the ledger already: only its receipt goes out again."""
+
+    stored: Stored
+    record: Record
+    judgement: Judgement
+
+
+@dataclass(slots=True, eq=False)
+class Piece:
+    """Consecutive entries of one lane, hashed and not yet stored. `size` in bytes, `since` on the monotonic clock."""
+
+    lane: "Lane"
+    rows: list[Row]
+    again: list[Again]
+    size: int
+    next_offset: int
+    since: float
+
+
+@dataclass(slots=True, eq=False)
+class Lane:
+    """One partition from one placement to the next."""
+
+    partition: PartitionId
+    generation: int
+    sequencer: Sequencer
+    opening: Opening | None = None
+    state: LaneState = LaneState.OPEN
+    pieces: deque[Piece] = field(default_factory=deque)
+    """In order; those at the front may be in the block that is being committed."""
+    paused: bool = False
+
+    def unstored_rows(self) -> Iterator[Row]:
+        """Rows that are hashed and not yet known to be stored."""
+        for piece in self.pieces:
+            yield from piece.rows
+
+    def settle(self, pieces: Sequence[Piece]) -> None:
+        """Forget pieces that are stored and announced."""
+        for piece in pieces:
+            if self.pieces and self.pieces[0] is piece:
+                self.pieces.popleft()

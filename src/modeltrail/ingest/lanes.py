@@ -1,0 +1,181 @@
+"""The lanes of one worker: which partitions it has, and how one of them is placed, stopped or given up."""
+
+import asyncio
+from collections.abc import Iterable, Iterator
+
+from modeltrail.errors import TamperError, UnavailableError
+from modeltrail.events.encode import Event
+from modeltrail.ingest.announcing import late_block_alert, partition_alert
+from modeltrail.ingest.lane import Lane, LaneState, Piece
+from modeltrail.ingest.placing import Placed, Placer
+from modeltrail.ingest.protocols import Clock, Flow, Notices, Observer, Outbox, Store
+from modeltrail.ledger.chain import PartitionId
+
+__all__ = ["Lanes"]
+
+RETRY_S = 1.0
+"""Pause between two attempts at a dependency that does not answer."""
+
+
+class Lanes:
+    """Owns the lanes and the background tasks that place them.
+
+    `failed` is called with an error that no waiting can mend; the worker then stops.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        flow: Flow,
+        outbox: Outbox,
+        placer: Placer,
+        clock: Clock,
+        observer: Observer,
+    ) -> None:
+        self._store = store
+        self._flow = flow
+        self._outbox = outbox
+        self._placer = placer
+        self._clock = clock
+        self._observer = observer
+        self._lanes: dict[PartitionId, Lane] = {}
+        self._placing: dict[PartitionId, asyncio.Task[None]] = {}
+        self._announced: set[str] = set()
+        self.failure: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
+
+    def __iter__(self) -> Iterator[Lane]:
+        return iter(list(self._lanes.values()))
+
+    def get(self, partition: PartitionId) -> Lane | None:
+        """Return the lane of a partition if batches are taken for it."""
+        lane = self._lanes.get(partition)
+        return lane if lane is not None and lane.state is LaneState.OPEN else None
+
+    def holds(self, lane: Lane) -> bool:
+        """Whether `lane` is still the one through which its partition goes."""
+        return (
+            self._lanes.get(lane.partition) is lane
+            and lane.state is LaneState.OPEN
+            and lane.generation == self._flow.generation()
+        )
+
+    @property
+    def assigned(self) -> bool:
+        """Whether every partition that was given to this worker is placed."""
+        return not self._placing
+
+    @property
+    def stopped(self) -> list[PartitionId]:
+        """Partitions that are out of service until somebody acts."""
+        return [lane.partition for lane in self if lane.state is LaneState.STOPPED]
+
+    def place(self, partition: PartitionId, generation: int, *, disagrees_at: int | None = None) -> None:
+        """Place a partition in the background; a placement of it that is under way is given up."""
+        self._forget(partition)
+        task = asyncio.create_task(self._place(partition, generation, disagrees_at), name=f"place {partition}")
+        self._placing[partition] = task
+        task.add_done_callback(lambda done: self._placed(partition, done))
+
+    def place_again(self, lane: Lane, why: str, *, disagrees_at: int | None = None) -> None:
+        """Give up a lane's unstored pieces and place its partition again: what it knows is not true any more."""
+        if self._lanes.get(lane.partition) is not lane or lane.state is not LaneState.OPEN:
+            return
+        self._observer.reread(lane.partition, lane.sequencer.next_offset, why)
+        self._flow.pause(lane.partition)
+        self.place(lane.partition, lane.generation, disagrees_at=disagrees_at)
+
+    async def stop(self, lane: Lane, kind: str, condition: str, message: str) -> None:
+        """Take one partition out of service, with a critical alert; the rest goes on."""
+        if lane.state is LaneState.STOPPED:
+            return
+        lane.state = LaneState.STOPPED
+        lane.pieces.clear()
+        self._flow.pause(lane.partition)
+        self._observer.stopped(lane.partition, kind, message)
+        await self._alert(partition_alert(kind, lane.partition, condition, message, now_ms=self._clock.now_ms()))
+
+    def revoke(self, partitions: Iterable[PartitionId]) -> None:
+        """Give partitions up: nothing of theirs is stored or acknowledged from here on."""
+        for partition in partitions:
+            self._forget(partition)
+
+    def close(self) -> None:
+        """Give everything up."""
+        self.revoke(list({*self._lanes, *self._placing}))
+
+    async def look_for_late_blocks(self) -> None:
+        """Alert on entries that landed in an epoch after the next one had begun."""
+        for lane in self:
+            if lane.state is LaneState.OPEN and lane.sequencer.chain.epoch > 0:
+                for chain, first, last in await self._store.late_blocks(lane.partition):
+                    await self._alert(late_block_alert(chain, first, last, now_ms=self._clock.now_ms()))
+
+    def unsettled(self, partitions: Iterable[PartitionId]) -> list[Piece]:
+        """Return the pieces of these partitions that are not stored and announced yet."""
+        return [piece for name in partitions if (lane := self.get(name)) is not None for piece in lane.pieces]
+
+    def _forget(self, partition: PartitionId) -> None:
+        lane = self._lanes.pop(partition, None)
+        if lane is not None:
+            lane.pieces.clear()
+        task = self._placing.pop(partition, None)
+        if task is not None:
+            task.cancel()
+
+    def _placed(self, partition: PartitionId, task: asyncio.Task[None]) -> None:
+        if self._placing.get(partition) is task:
+            del self._placing[partition]
+        if not task.cancelled() and (error := task.exception()) is not None and not self.failure.done():
+            self.failure.set_result(error)
+
+    async def _place(self, partition: PartitionId, generation: int, disagrees_at: int | None) -> None:
+        placed: Placed | None = None
+        refilled = False
+        waited = False
+        while True:
+            try:
+                if placed is None:
+                    placed = await self._placer.place(partition, disagrees_at=disagrees_at)
+                if placed.refill is not None and not refilled:
+                    await self._store.fill(*placed.refill)
+                    refilled = True
+                if placed.committed is None:
+                    await self._flow.commit_start(partition, placed.start)
+                break
+            except UnavailableError as error:
+                waited = True
+                self._observer.waiting("placement", error)
+                await self._clock.sleep(RETRY_S)
+            except TamperError as error:
+                await self._stop_unplaced(partition, error)
+                return
+        if waited:
+            self._observer.going_on("placement")
+        if generation != self._flow.generation():
+            return
+        lane = Lane(partition, generation, placed.sequencer, placed.opening)
+        self._lanes[partition] = lane
+        opened = placed.opening is not None and placed.sequencer.next_seq == 0
+        self._observer.placed(partition, placed.sequencer.chain, placed.sequencer.next_seq, placed.start, opened=opened)
+        await self._flow.read_from(partition, placed.start)
+
+    async def _stop_unplaced(self, partition: PartitionId, error: TamperError) -> None:
+        message = f"the ledger contradicts itself ({error}); the partition waits for a person"
+        self._observer.stopped(partition, "partition_stopped", message)
+        await self._alert(
+            partition_alert("partition_stopped", partition, str(error), message, now_ms=self._clock.now_ms())
+        )
+
+    async def _alert(self, event: Event) -> None:
+        """Send an alert once per condition and process; the id makes a repeat by another process one with it."""
+        if event.id in self._announced:
+            return
+        while True:
+            try:
+                await self._outbox.send(Notices((), (), (event,)))
+            except UnavailableError as error:
+                self._observer.waiting("broker", error)
+                await self._clock.sleep(RETRY_S)
+            else:
+                self._announced.add(event.id)
+                return

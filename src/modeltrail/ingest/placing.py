@@ -1,0 +1,117 @@
+"""Placing a partition: read the head back from the ledger, decide which log this is, and where to go on.
+
+ClickHouse holds the truth about progress; the group's committed offset is only a hint. What is not a function of
+the readable log opens a new epoch, never a silent continuation.
+"""
+
+import asyncio
+from typing import NamedTuple
+
+from modeltrail.ingest.protocols import Flow, Log, Opening, Store, Stored
+from modeltrail.ledger.chain import Chain, PartitionId
+from modeltrail.ledger.entry import GenesisReason
+from modeltrail.ledger.placement import Bounds, Case, start_of_same_epoch, where_to_start
+from modeltrail.ledger.sequencer import Head, Sequencer
+
+__all__ = ["Placed", "Placer"]
+
+
+class Placed(NamedTuple):
+    """Where a partition goes on: reading starts at offset `start`."""
+
+    sequencer: Sequencer
+    start: int
+    committed: int | None
+    opening: Opening | None
+    refill: tuple[Chain, int, int] | None
+    """Entries that are stored but whose typed rows may be missing: chain, first and last seq."""
+
+
+class Placer:
+    """Places partitions. `settle_s` is how long a late insert of somebody else can still take effect, in seconds."""
+
+    def __init__(self, store: Store, log: Log, flow: Flow, *, settle_s: float, memory_only: bool) -> None:
+        self._store = store
+        self._log = log
+        self._flow = flow
+        self._settle_s = 0.0 if memory_only else settle_s
+
+    async def place(self, partition: PartitionId, *, disagrees_at: int | None = None) -> Placed:
+        """Decide by the table of `ledger.placement`.
+
+        `disagrees_at` is an offset whose record is known to differ from the entry that was chained for it.
+        Raises UnavailableError when waiting may help, TamperError when the ledger contradicts itself.
+        """
+        head = await self._store.head(partition)
+        settled = self._settle_s == 0.0
+        while True:
+            bounds = await self._log.bounds(partition)
+            committed = await self._flow.committed(partition)
+            case = where_to_start(head, bounds)
+            if head is None:
+                return self._first(partition, bounds, committed)
+            if case is Case.EXPIRED:
+                return Placed(Sequencer.resume(head), bounds.begin, committed, None, None)
+            if case is Case.COMPARE and disagrees_at is None and await self._agrees(partition, head):
+                return await self._same_epoch(partition, head, committed, bounds)
+            if settled:
+                return await self._new_epoch(partition, head, case, bounds, committed, disagrees_at)
+            # A worker that lost the partition may still have an insert under way. It ends within the insert
+            # timeout, and is only begun while its session lasts: after both, the head is final.
+            await asyncio.sleep(self._settle_s)
+            before, head = head, await self._store.head(partition)
+            settled = head == before
+
+    def _first(self, partition: PartitionId, bounds: Bounds, committed: int | None) -> Placed:
+        chain = Chain(*partition, epoch=0, first_offset=bounds.begin)
+        return Placed(Sequencer.begin(chain, GenesisReason.START, None), bounds.begin, committed, None, None)
+
+    async def _same_epoch(self, partition: PartitionId, head: Head, committed: int | None, bounds: Bounds) -> Placed:
+        start = start_of_same_epoch(head, committed, bounds)
+        first = await self._store.chained_at_or_before(partition, start, head.chain.first_offset)
+        first_seq = first.seq if first is not None and first.chain == head.chain else 0
+        opening = None
+        if head.chain.epoch > 0 and first_seq == 0:
+            opening = await self._store.opening(head.chain)
+        return Placed(Sequencer.resume(head), start, committed, opening, refill=(head.chain, first_seq, head.seq))
+
+    async def _new_epoch(
+        self,
+        partition: PartitionId,
+        head: Head,
+        case: Case,
+        bounds: Bounds,
+        committed: int | None,
+        disagrees_at: int | None,
+    ) -> Placed:
+        if case is Case.LOST:
+            reason, start = GenesisReason.RETENTION, bounds.begin
+        else:
+            reason = GenesisReason.REPLACED
+            top = min(head.offset, bounds.end - 1)
+            if disagrees_at is not None:
+                top = min(top, disagrees_at - 1)
+            agreed = await self._last_agreed(partition, bounds.begin, top)
+            start = bounds.begin if agreed is None else agreed.offset + 1
+        chain = Chain(*partition, epoch=head.chain.epoch + 1, first_offset=start)
+        opening = Opening(chain, reason, head)
+        return Placed(Sequencer.begin(chain, reason, head), start, committed, opening, None)
+
+    async def _agrees(self, partition: PartitionId, entry: Head | Stored) -> bool:
+        """Compare offset, timestamp and record of an entry with what the broker has there now."""
+        record = await self._log.read(partition, entry.offset)
+        return record is not None and record.timestamp == entry.timestamp and record.digest() == entry.record_hash
+
+    async def _last_agreed(self, partition: PartitionId, low: int, high: int) -> Stored | None:
+        """Bisect for the last chained record in low..high that the broker still has: torn logs share a beginning."""
+        agreed: Stored | None = None
+        while low <= high:
+            middle = (low + high) // 2
+            entry = await self._store.chained_at_or_before(partition, middle, low)
+            if entry is None:
+                low = middle + 1
+            elif await self._agrees(partition, entry):
+                agreed, low = entry, middle + 1
+            else:
+                high = entry.offset - 1
+        return agreed

@@ -1,0 +1,98 @@
+"""The ledger's ingest as one thing: partitions come and go, batches come in, entries go out."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from modeltrail.ingest.committer import BlockLimits, Committer
+from modeltrail.ingest.intake import Intake, Judge
+from modeltrail.ingest.lanes import Lanes
+from modeltrail.ingest.placing import Placer
+from modeltrail.ingest.protocols import Clock, Flow, Log, Observer, Outbox, Store
+from modeltrail.ledger.chain import PartitionId
+from modeltrail.ledger.sequencer import Record
+
+__all__ = ["Ingest", "IngestOptions"]
+
+
+@dataclass(frozen=True, slots=True)
+class IngestOptions:
+    """How much may wait, and for how long. Times in seconds.
+
+    `settle_s`: insert timeout and session timeout together, which a new epoch waits out.
+    `queue_limit`: pieces that may wait in a lane before its partition is paused; it resumes below half of that.
+    `memory_only`: the broker is declared to keep nothing over a restart.
+    """
+
+    limits: BlockLimits = field(default_factory=BlockLimits)
+    queue_limit: int = 4
+    settle_s: float = 36.0
+    memory_only: bool = False
+
+
+class Ingest:
+    """The commit protocol over small Protocols. To be made inside a running event loop."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        log: Log,
+        flow: Flow,
+        outbox: Outbox,
+        clock: Clock,
+        observer: Observer,
+        judge: Judge,
+        options: IngestOptions,
+    ) -> None:
+        ready = asyncio.Event()
+        placer = Placer(store, log, flow, settle_s=options.settle_s, memory_only=options.memory_only)
+        self.lanes = Lanes(store, flow, outbox, placer, clock, observer)
+        self._intake = Intake(
+            self.lanes, store, log, flow, clock, observer, judge, limit=options.queue_limit, ready=ready
+        )
+        self._committer = Committer(
+            self.lanes,
+            store,
+            flow,
+            outbox,
+            clock,
+            observer,
+            limits=options.limits,
+            resume_below=max(1, options.queue_limit // 2),
+            memory_only=options.memory_only,
+            ready=ready,
+        )
+
+    async def run(self) -> None:
+        """Commit until cancelled, or until something fails that no waiting can mend, which is raised."""
+        committing = asyncio.create_task(self._committer.run(), name="commit")
+        try:
+            await asyncio.wait({committing, self.lanes.failure}, return_when=asyncio.FIRST_COMPLETED)
+            if committing.done():
+                committing.result()
+            else:
+                raise self.lanes.failure.result()
+        finally:
+            self.lanes.close()
+            committing.cancel()
+            await asyncio.gather(committing, return_exceptions=True)
+
+    def assign(self, partitions: Iterable[PartitionId], generation: int) -> None:
+        """Place partitions in the background; their batches are taken from then on."""
+        for partition in partitions:
+            self.lanes.place(partition, generation)
+
+    async def accept(self, partition: PartitionId, records: Sequence[Record], generation: int) -> None:
+        """Take a batch of one partition, in offset order."""
+        await self._intake.accept(partition, records, generation)
+
+    async def give_up(self, partitions: Iterable[PartitionId], *, within_s: float) -> None:
+        """Commit what is in memory for at most `within_s` seconds, then give the partitions up."""
+        partitions = list(partitions)
+        try:
+            await asyncio.wait_for(self._committer.drain(self.lanes.unsettled(partitions)), within_s)
+        except TimeoutError:
+            pass  # what was not stored is read again by the next owner
+        finally:
+            self.lanes.revoke(partitions)
