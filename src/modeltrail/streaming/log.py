@@ -1,0 +1,130 @@
+"""The broker, asked by a client that belongs to no group: bounds, single records, and which offsets exist."""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import aiokafka
+from aiokafka.errors import KafkaError
+
+from modeltrail.errors import BrokerUnavailableError
+from modeltrail.ledger.chain import PartitionId
+from modeltrail.ledger.placement import Bounds
+from modeltrail.ledger.sequencer import Record
+from modeltrail.streaming.records import to_record
+
+__all__ = ["KafkaLog"]
+
+PATIENCE_S = 20.0
+"""How long one question may take before it counts as not answered."""
+
+
+class KafkaLog:
+    """Implements `ingest.protocols.Log` with one consumer, used by one caller at a time."""
+
+    def __init__(self, client_args: Mapping[str, Any]) -> None:
+        self._client_args = dict(client_args)
+        self._consumer: Any = None
+        self._turn = asyncio.Lock()
+
+    async def start(self) -> None:
+        """Connect; BrokerUnavailableError when nobody answers."""
+        async with self._turn:
+            await self._connected()
+
+    async def stop(self) -> None:
+        """Disconnect."""
+        async with self._turn:
+            await self._drop()
+
+    async def bounds(self, partition: PartitionId) -> Bounds:
+        """See `Log.bounds`. The end is the last stable offset: an open transaction hides what follows it."""
+        async with self._turn:
+            return await self._ask(partition, self._bounds)
+
+    async def ends(self, partitions: Iterable[PartitionId]) -> dict[PartitionId, int]:
+        """Return the last stable end of many partitions with one question."""
+        tps = {_tp(partition): partition for partition in partitions}
+        if not tps:
+            return {}
+
+        async def ask(consumer: Any, _: object) -> dict[PartitionId, int]:
+            ends = await consumer.end_offsets(list(tps))
+            return {tps[tp]: end for tp, end in ends.items()}
+
+        async with self._turn:
+            return await self._ask(None, ask)
+
+    async def read(self, partition: PartitionId, offset: int) -> Record | None:
+        """See `Log.read`."""
+        found = await self._range(partition, offset, offset)
+        return found.get(offset)
+
+    async def existing(self, partition: PartitionId, first: int, last: int) -> set[int]:
+        """See `Log.existing`."""
+        return set(await self._range(partition, first, last))
+
+    async def _range(self, partition: PartitionId, first: int, last: int) -> dict[int, Record]:
+        async def ask(consumer: Any, tp: Any) -> dict[int, Record]:
+            found: dict[int, Record] = {}
+            bounds = await self._bounds(consumer, tp)
+            position = max(first, bounds.begin)
+            last_wanted = min(last, bounds.end - 1)
+            if position > last_wanted:  # a seek past the end would wait for ever
+                return found
+            consumer.assign([tp])
+            try:
+                consumer.seek(tp, position)
+                while position <= last_wanted:
+                    batches = await consumer.getmany(tp, timeout_ms=200, max_records=last_wanted - position + 1)
+                    for record in batches.get(tp, ()):
+                        if first <= record.offset <= last_wanted:
+                            found[record.offset] = to_record(record)
+                    position = await consumer.position(tp)
+            finally:
+                consumer.unsubscribe()
+            return found
+
+        async with self._turn:
+            return await self._ask(partition, ask)
+
+    async def _bounds(self, consumer: Any, tp: Any) -> Bounds:
+        begins, ends = await asyncio.gather(consumer.beginning_offsets([tp]), consumer.end_offsets([tp]))
+        return Bounds(begins[tp], ends[tp])
+
+    async def _ask(self, partition: PartitionId | None, question: Any) -> Any:
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                consumer = await self._connected()
+                return await question(consumer, _tp(partition) if partition else None)
+        except (KafkaError, OSError, TimeoutError) as error:
+            await self._drop()
+            what = str(partition) if partition else "log ends"
+            raise BrokerUnavailableError(f"the broker does not answer about {what}: {error!r}") from error
+
+    async def _connected(self) -> Any:
+        if self._consumer is None:
+            consumer = aiokafka.AIOKafkaConsumer(
+                **self._client_args,
+                group_id=None,
+                enable_auto_commit=False,
+                auto_offset_reset="none",
+                isolation_level="read_committed",
+                fetch_max_wait_ms=100,
+            )
+            try:
+                await consumer.start()
+            except BaseException:
+                await consumer.stop()
+                raise
+            self._consumer = consumer
+        return self._consumer
+
+    async def _drop(self) -> None:
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
+            await consumer.stop()
+
+
+def _tp(partition: PartitionId) -> Any:
+    return aiokafka.TopicPartition(partition.topic, partition.partition)

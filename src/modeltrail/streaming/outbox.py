@@ -1,0 +1,96 @@
+"""The topics that Modeltrail writes itself: blocks, rejected, and its own alerts."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+
+from modeltrail.errors import BrokerUnavailableError
+from modeltrail.events.encode import Event, encode_binary
+from modeltrail.events.notices import Block, Reject
+from modeltrail.ingest.protocols import Notices
+from modeltrail.kafka_client import start_producer
+
+__all__ = ["KafkaOutbox", "OutboxTopics"]
+
+
+class OutboxTopics(NamedTuple):
+    """Names of the topics that a ledger worker writes."""
+
+    blocks: str
+    rejected: str
+    alerts: str
+
+
+class KafkaOutbox:
+    """Implements `ingest.protocols.Outbox` with one producer that waits for all in-sync replicas."""
+
+    def __init__(self, client_args: Mapping[str, Any], topics: OutboxTopics) -> None:
+        self._client_args = dict(client_args)
+        self._topics = topics
+        self._producer: Any = None
+        self._block_partitions: list[int] = []
+
+    async def start(self) -> None:
+        """Connect; BrokerUnavailableError when nobody answers."""
+        self._producer = await start_producer(
+            self._client_args, linger_ms=5, max_batch_size=131_072, request_timeout_ms=30_000
+        )
+        self._block_partitions = sorted(await self._producer.partitions_for(self._topics.blocks))
+
+    async def stop(self) -> None:
+        """Disconnect; what was not acknowledged was not announced."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await producer.stop()
+
+    async def send(self, notices: Notices) -> None:
+        """See `Outbox.send`."""
+        try:
+            if self._producer is None:
+                await self.start()
+            acknowledgements = [
+                *await self._blocks(notices.blocks),
+                *[await self._reject(reject) for reject in notices.rejects],
+                *[await self._event(event) for event in notices.alerts],
+            ]
+            for outcome in await asyncio.gather(*acknowledgements, return_exceptions=True):
+                if isinstance(outcome, BaseException):
+                    raise outcome
+        except (KafkaError, OSError) as error:
+            await self._restart()
+            raise BrokerUnavailableError(f"the broker did not acknowledge a message: {error!r}") from error
+
+    async def _blocks(self, blocks: Sequence[Block]) -> list[Any]:
+        sent = []
+        for block in blocks:
+            key, value = block.chain.encode(), block.encode()
+            # to every partition, because each of them serves other models of the watch
+            sent += [
+                await self._producer.send(self._topics.blocks, value, key=key, partition=partition)
+                for partition in self._block_partitions
+            ]
+        return sent
+
+    async def _reject(self, reject: Reject) -> Any:
+        key = reject.chain.encode()
+        try:
+            return await self._producer.send(self._topics.rejected, reject.encode(), key=key)
+        except MessageSizeTooLargeError:
+            bare = reject.without_payload()
+            return await self._producer.send(self._topics.rejected, bare.encode(), key=key)
+
+    async def _event(self, event: Event) -> Any:
+        key, headers, value = encode_binary(event)
+        names = [(name.decode(), content) for name, content in headers]
+        return await self._producer.send(self._topics.alerts, value, key=key, headers=names)
+
+    async def _restart(self) -> None:
+        """Begin again with a fresh producer: one that failed may hold a sequence that the broker refuses."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            try:
+                await asyncio.wait_for(producer.stop(), 5.0)
+            except (KafkaError, OSError, TimeoutError):
+                return  # it is given up either way

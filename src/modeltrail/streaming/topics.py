@@ -1,0 +1,54 @@
+"""The topics of an installation: names from the settings, and whether the broker has them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from aiokafka.admin import AIOKafkaAdminClient
+
+from modeltrail.errors import ConfigurationError
+from modeltrail.events.registry import audited_families, topic_name
+from modeltrail.kafka_client import broker_errors
+from modeltrail.ledger.chain import check_cluster_id
+from modeltrail.settings import Settings
+from modeltrail.streaming.outbox import OutboxTopics
+
+__all__ = ["audited_topics", "check_topics", "outbox_topics", "required_topics"]
+
+
+def audited_topics(settings: Settings) -> list[str]:
+    """Return the topics whose every record is chained."""
+    families = settings.worker.families or audited_families()
+    return [topic_name(family, settings.topics.prefix) for family in families]
+
+
+def outbox_topics(settings: Settings) -> OutboxTopics:
+    """Return the topics that a ledger worker writes."""
+    prefix = settings.topics.prefix
+    return OutboxTopics(f"{prefix}.blocks", f"{prefix}.rejected", topic_name("alerts", prefix))
+
+
+def required_topics(settings: Settings) -> dict[str, int]:
+    """Return every topic of an installation with the number of partitions that it is created with."""
+    names = dict.fromkeys([*audited_topics(settings), *outbox_topics(settings)])
+    return {name: settings.topics.partitions_of(name) for name in names}
+
+
+async def check_topics(client_args: Mapping[str, Any], settings: Settings) -> str:
+    """Return the cluster id; ConfigurationError when a topic is missing or the id cannot be chained."""
+    async with broker_errors(settings):
+        admin = AIOKafkaAdminClient(**client_args)
+        try:
+            await admin.start()
+            existing = set(await admin.list_topics())
+            cluster = (await admin.describe_cluster())["cluster_id"]
+        finally:
+            await admin.close()
+    missing = sorted(set(required_topics(settings)) - existing)
+    if missing:
+        raise ConfigurationError(
+            f"the broker has no topic {', '.join(missing)}: create them first, or run 'modeltrail topics create'"
+        )
+    try:
+        return check_cluster_id(cluster)
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from error

@@ -1,0 +1,188 @@
+"""A Faust transport that hands over batches: one message per partition and poll, its value the list of records.
+
+Registered as `ledger://` through the entry-point group `faust.transports`. The stock consumer makes several tasks
+for every record; this one makes them for every batch. Beyond that it
+- reads committed records only (Faust asks for that only with exactly-once switched on);
+- places every partition by the ledger before its first record flows: partitions stay paused while `app.ingest`
+  places them in the background, because Faust gives up silently when `perform_seek` takes long;
+- commits a watermark of its own, which moves when records are stored and announced;
+- commits before partitions are given up, while the broker still accepts it;
+- survives a partition that cannot be fetched, without holding up the others.
+
+Pinned to faust-streaming 0.15.3: it overrides what that release does inside.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterator, Mapping
+from typing import Any, cast
+
+from aiokafka.errors import (
+    CorruptRecordException,
+    OffsetOutOfRangeError,
+    RecordTooLargeError,
+    UnsupportedCodecError,
+)
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+
+from modeltrail.streaming import tolerant_records
+
+__all__ = ["Consumer", "Transport", "UnreadableError"]
+
+
+class UnreadableError(Exception):
+    """A batch of one partition that cannot be read: bad checksum, unknown codec, not a record batch."""
+
+    def __init__(self, tp: TP, reason: str) -> None:
+        self.tp = tp
+        self.reason = reason
+        super().__init__(f"{tp.topic}/{tp.partition}: {reason}")
+
+
+class _Unfiltered(defaultdict[TP, Any]):
+    """Read offsets that Faust cannot use to drop what is read again: the sequencer decides what is a repeat."""
+
+    def __getitem__(self, key: TP) -> None:
+        return None
+
+    def __setitem__(self, key: TP, value: Any) -> None:
+        pass
+
+    def update(self, *args: Any, **kwargs: Any) -> None:
+        pass
+
+
+class _ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._isolation_level = "read_committed"  # noqa: SLF001 - read when the client starts
+        return consumer
+
+    async def _fetch_records(self, consumer: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return await super()._fetch_records(consumer, *args, **kwargs)
+        except (CorruptRecordException, UnsupportedCodecError, RecordTooLargeError, ValueError, RuntimeError) as error:
+            broken = _broken_partition(consumer)
+            if broken is None:
+                raise
+            raise UnreadableError(broken, f"{type(error).__name__}: {error}") from error
+
+
+def _broken_partition(consumer: Any) -> TP | None:
+    """Find the partition whose iterator died, and make the fetcher forget what it had of it."""
+    held = consumer._fetcher._records  # noqa: SLF001
+    for tp, result in list(held.items()):
+        records = getattr(result, "_partition_records", None)
+        iterator = getattr(records, "_records_iterator", None)
+        if iterator is not None and iterator.gi_frame is None:
+            del held[tp]
+            return TP(tp.topic, tp.partition)
+    return None
+
+
+class Consumer(driver.Consumer):  # type: ignore[misc]
+    """The consumer of a ledger worker. `app.ingest_gate` is where batches and assignments go."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._read_offset = _Unfiltered()
+        self._watermark: dict[TP, int] = {}
+
+    def _new_consumer_thread(self) -> _ConsumerThread:
+        return _ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    # Batches
+
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:  # noqa: ASYNC109 - Faust's signature
+        """Yield one message per partition and poll; its value is the list of records."""
+        try:
+            records, active = await self._wait_next_records(timeout)
+        except OffsetOutOfRangeError as error:
+            for tp in cast("Mapping[Any, int]", error.args[0]):
+                self.app.ingest_gate.out_of_range(TP(tp.topic, tp.partition))
+            return
+        except UnreadableError as error:
+            self.app.ingest_gate.unreadable(error.tp, error.reason)
+            return
+        generation = self.app.consumer_generation_id
+        if records is None or self.should_stop:
+            return
+        if not self.flow_active:  # fetched across a rebalance: dropped, and read again
+            await self.perform_seek()
+            return
+        for tp, batch in records.items():
+            if generation != self.app.consumer_generation_id or not self.flow_active:
+                return
+            if batch and (active is None or tp in active or tp in self._buffered_partitions):
+                message = self._to_message(tp, batch[-1])
+                message.value = batch
+                yield tp, message
+
+    async def perform_seek(self) -> None:
+        """Let the ledger place the partitions; the last step before Faust lets records flow, so it never waits."""
+        await super().perform_seek()
+        assigned = {TP(tp.topic, tp.partition) for tp in self.assignment()}
+        audited = {tp for tp in assigned if tp.topic in self.app.audited_topics}
+        self.pause_partitions(audited)
+        self.app.ingest_gate.assigned(audited)
+
+    # Offsets
+
+    def begin_at(self, tp: TP, offset: int) -> None:
+        """Records before `offset` are stored and announced already."""
+        self._watermark[tp] = offset
+
+    def durable(self, tp: TP, next_offset: int, generation: int) -> None:
+        """Move the watermark; it never goes back, and never moves for another generation."""
+        if generation == self.app.consumer_generation_id and next_offset > self._watermark.get(tp, 0):
+            self._watermark[tp] = next_offset
+
+    def watermark(self, tp: TP) -> int | None:
+        """Return the next offset that is not stored and announced yet."""
+        return self._watermark.get(tp)
+
+    def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
+        return iter([tp for tp in self._watermark if topics is None or tp in topics or tp.topic in topics])
+
+    def _new_offset(self, tp: TP) -> int | None:
+        return self._watermark.get(tp)
+
+    async def committed_offset(self, tp: TP) -> int | None:
+        """Return what the group has committed for a partition; KafkaError when the broker does not say."""
+        client = self._thread._ensure_consumer()  # noqa: SLF001
+        answer = await self._thread.call_thread(client.committed, driver.ensure_aiokafka_TP(tp))
+        return None if answer is None or answer < 0 else int(answer)
+
+    async def commit_now(self, tp: TP, offset: int) -> None:
+        """Commit one offset and wait for it; KafkaError when the broker refuses or does not answer."""
+        client = self._thread._ensure_consumer()  # noqa: SLF001
+        await asyncio.wait_for(
+            self._thread.call_thread(client.commit, {driver.ensure_aiokafka_TP(tp): offset}), timeout=10.0
+        )
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        if self.crashed or self.app.crashed:  # the consumer thread answers no more
+            return False
+        try:
+            return bool(await asyncio.wait_for(super()._commit(offsets), timeout=10.0))
+        except TimeoutError:
+            return False
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Store and announce what is in memory, commit, and only then give the partitions up."""
+        await self.app.ingest_gate.revoked({TP(tp.topic, tp.partition) for tp in revoked})
+        await self.commit()
+        for tp in revoked:
+            self._watermark.pop(TP(tp.topic, tp.partition), None)
+        await super().on_partitions_revoked(revoked)
+
+
+class Transport(driver.Transport):  # type: ignore[misc]
+    """`ledger://host:port;host:port`."""
+
+    Consumer = Consumer
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        tolerant_records.install()
+        super().__init__(*args, **kwargs)

@@ -1,0 +1,261 @@
+"""A ledger worker: one process that reads audited topics, chains every record and stores it.
+
+start    check topics and schema, connect, join the group
+run      until a signal, or until something fails that no waiting can mend
+stop     take no more batches, store and announce what is in memory, commit, leave the group
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from modeltrail.errors import ModeltrailError, UnavailableError
+from modeltrail.events.judge import judge
+from modeltrail.ingest.committer import BlockLimits
+from modeltrail.ingest.service import Ingest, IngestOptions
+from modeltrail.kafka_client import kafka_client_args
+from modeltrail.ledger.chain import PartitionId
+from modeltrail.settings import Settings
+from modeltrail.storage.client import connect
+from modeltrail.storage.ledger_store import ClickHouseStore
+from modeltrail.storage.migrations import require_current
+from modeltrail.streaming.app import make_app
+from modeltrail.streaming.http import WorkerHttp
+from modeltrail.streaming.log import KafkaLog
+from modeltrail.streaming.metrics import WorkerMetrics
+from modeltrail.streaming.outbox import KafkaOutbox
+from modeltrail.streaming.topics import audited_topics, check_topics, outbox_topics
+
+__all__ = ["run_worker"]
+
+logger = logging.getLogger("modeltrail.worker")
+
+LOOK_S = 2.0
+"""Seconds between two looks at lag and progress."""
+
+LATE_BLOCKS_S = 30.0
+"""Seconds between two looks for blocks that landed in a closed epoch."""
+
+STUCK_S = 300.0
+"""A worker that is behind, waits for nothing and made no progress for this long ends, to be started again."""
+
+STOP_S = 45.0
+"""Seconds that an orderly stop may take."""
+
+
+class _SystemClock:
+    """Implements `ingest.protocols.Clock`."""
+
+    def now_ms(self) -> int:
+        return time.time_ns() // 1_000_000
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+@dataclass(slots=True)
+class _Parts:
+    """What a running worker consists of."""
+
+    settings: Settings
+    app: Any
+    ingest: Ingest
+    store: ClickHouseStore
+    log: KafkaLog
+    outbox: KafkaOutbox
+    metrics: WorkerMetrics
+    http: WorkerHttp
+    broker_error: str = ""
+
+
+async def run_worker(settings: Settings, *, on_ready: Callable[[str], None] | None = None) -> None:
+    """Run until SIGINT or SIGTERM. `on_ready` gets the address of the metrics port once the worker is started.
+
+    Raises ModeltrailError with the reason when the worker cannot start or has to end.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(name, stop.set)
+    async with contextlib.AsyncExitStack() as stack:
+        parts = await _prepare(settings, stack)
+        await _serve(parts, stop, on_ready)
+
+
+async def _prepare(settings: Settings, stack: contextlib.AsyncExitStack) -> _Parts:
+    client_args = kafka_client_args(settings)
+    topics = audited_topics(settings)
+    cluster = await check_topics(client_args, settings)
+    await asyncio.to_thread(_check_schema, settings)
+
+    metrics = WorkerMetrics()
+    store = ClickHouseStore(
+        lambda: connect(settings.clickhouse, timeout_s=settings.worker.insert_timeout_s),
+        replicated=settings.clickhouse.replicated,
+    )
+    stack.callback(store.close)
+    log = KafkaLog(client_args)
+    stack.push_async_callback(log.stop)
+    outbox = KafkaOutbox(client_args, outbox_topics(settings))
+    await outbox.start()
+    stack.push_async_callback(outbox.stop)
+
+    app = make_app(settings, cluster=cluster, topics=topics)
+    worker = settings.worker
+    ingest = Ingest(
+        store=store,
+        log=log,
+        flow=app.ingest_gate,
+        outbox=outbox,
+        clock=_SystemClock(),
+        observer=metrics,
+        judge=judge,
+        options=IngestOptions(
+            limits=BlockLimits(worker.block_rows, worker.block_bytes, worker.block_seconds),
+            queue_limit=worker.queue_batches,
+            settle_s=worker.insert_timeout_s + worker.session_timeout_s,
+            memory_only=settings.kafka.memory_only,
+        ),
+    )
+    app.ingest_gate.ingest = ingest
+    parts = _Parts(settings, app, ingest, store, log, outbox, metrics, None)  # type: ignore[arg-type]
+    parts.http = WorkerHttp(worker.http_host, worker.http_port, metrics.registry, lambda: _not_ready(parts))
+    await parts.http.start()
+    stack.push_async_callback(parts.http.stop)
+    return parts
+
+
+def _check_schema(settings: Settings) -> None:
+    client = connect(settings.clickhouse)
+    try:
+        require_current(client)
+    finally:
+        client.close()
+
+
+async def _serve(parts: _Parts, stop: asyncio.Event, on_ready: Callable[[str], None] | None) -> None:
+    app = parts.app
+
+    @app.on_before_shutdown.connect
+    async def drain(*_args: Any, **_kwargs: Any) -> None:
+        # Agents are alive and the consumer is open: the last chance to store, announce and commit.
+        app.consumer.stop_flow()
+        await parts.ingest.give_up([lane.partition for lane in parts.ingest.lanes], within_s=STOP_S / 2)
+        await app.consumer.commit()
+
+    starting = asyncio.create_task(app.start(), name="start")
+    crashed = asyncio.create_task(app._crashed.wait(), name="crashed")  # noqa: SLF001 - Faust has no public one
+    stopping = asyncio.create_task(stop.wait(), name="signal")
+    committing = asyncio.create_task(parts.ingest.run(), name="ingest")
+    looking = asyncio.create_task(_look_after(parts), name="look")
+    watched = {starting, crashed, stopping, committing, looking}
+    try:
+        while True:
+            done, _ = await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
+            if done == {starting} and starting.exception() is None:
+                watched.discard(starting)
+                logger.info("started; health and metrics on %s", parts.http.address)
+                if on_ready is not None:
+                    on_ready(parts.http.address)
+                continue
+            break
+        reason = _reason(parts, done - {stopping, crashed})
+    finally:
+        await _stop(parts, starting)
+        for task in (starting, crashed, stopping, committing, looking):
+            task.cancel()
+        await asyncio.gather(starting, crashed, stopping, committing, looking, return_exceptions=True)
+    if reason is not None:
+        raise reason
+    if app.crash_reason is not None:
+        raise _told(app.crash_reason)
+
+
+def _reason(parts: _Parts, done: set[asyncio.Task[Any]]) -> BaseException | None:
+    for task in done:
+        error = task.exception()
+        if error is not None:
+            return _told(error)
+    return _told(parts.app.crash_reason) if parts.app.crash_reason is not None else None
+
+
+def _told(error: BaseException) -> BaseException:
+    if isinstance(error, ModeltrailError):
+        return error
+    return ModeltrailError(f"the worker ended: {type(error).__name__}: {error}")
+
+
+async def _stop(parts: _Parts, starting: asyncio.Task[Any]) -> None:
+    if not starting.done():
+        starting.cancel()
+    try:
+        await asyncio.wait_for(parts.app.stop(), STOP_S)
+    except TimeoutError:
+        # The engine's threads are no daemons: an orderly exit would wait for them for ever. Nothing is lost, as
+        # nothing was acknowledged that was not stored.
+        logger.critical("the stop took more than %d s; leaving without it", int(STOP_S))
+        logging.shutdown()
+        os._exit(1)
+
+
+async def _look_after(parts: _Parts) -> None:
+    """Measure lag, look for late blocks, and end a worker that is stuck."""
+    next_late_look = time.monotonic() + LATE_BLOCKS_S
+    known: set[PartitionId] = set()
+    while True:
+        await asyncio.sleep(LOOK_S)
+        lanes = {lane.partition: lane for lane in parts.ingest.lanes}
+        for gone in known - set(lanes):
+            parts.metrics.forget(gone)
+        known = set(lanes)
+        behind = 0
+        try:
+            ends = await parts.log.ends(lanes)
+            parts.broker_error = ""
+        except UnavailableError as error:
+            parts.broker_error = str(error)
+            continue
+        for partition, end in ends.items():
+            watermark = parts.app.ingest_gate.watermark(partition)
+            if watermark is not None:
+                parts.metrics.lag(partition, end - watermark)
+                behind += max(0, end - watermark)
+        stopped = parts.ingest.lanes.stopped
+        quiet = time.monotonic() - parts.metrics.last_progress
+        if behind and not stopped and not parts.metrics.unavailable and parts.ingest.lanes.assigned and quiet > STUCK_S:
+            raise ModeltrailError(
+                f"no progress for {quiet:.0f} s with {behind} records to read: ending to be restarted"
+            )
+        if not behind:
+            parts.metrics.last_progress = time.monotonic()
+        if time.monotonic() >= next_late_look:
+            next_late_look = time.monotonic() + LATE_BLOCKS_S
+            try:
+                await parts.ingest.lanes.look_for_late_blocks()
+            except UnavailableError as error:
+                parts.metrics.waiting("late block look", error)
+            else:
+                parts.metrics.unavailable.pop("late block look", None)
+
+
+def _not_ready(parts: _Parts) -> dict[str, Any]:
+    failing: dict[str, Any] = {}
+    if parts.broker_error:
+        failing["broker"] = parts.broker_error
+    for dependency, why in parts.metrics.unavailable.items():
+        failing[f"waiting for {dependency}"] = why
+    if not parts.app.consumer_generation_id or not parts.ingest.lanes.assigned:
+        failing["assignment"] = "partitions are being placed"
+    stopped = parts.ingest.lanes.stopped
+    if stopped:
+        failing["stopped partitions"] = [str(partition) for partition in stopped]
+    return failing
