@@ -1,4 +1,4 @@
-"""One Kafka metadata request over a plain socket: is a broker ready, and is it the one that we started?
+"""One Kafka metadata request over a plain socket, to see that a broker is ready and is the one that we started.
 
 The launchers need the answer synchronously, within milliseconds and inside or outside of an event loop, so
 this speaks the three messages' worth of protocol itself. Layout (Kafka protocol guide, Metadata version 2):

