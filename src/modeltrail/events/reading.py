@@ -1,0 +1,133 @@
+"""One reading: JSON bytes that two parsers could read differently are refused.
+
+Refused beside what RFC 8259 refuses: byte order mark, doubled member names (whatever their escapes), NaN and
+infinities, numbers that overflow a double, integers beyond 64 bits signed, nesting beyond 64, lone surrogates,
+anything after the document. Coercions are the models' affair: they are strict.
+"""
+
+import re
+from typing import Any
+
+import jiter
+
+from modeltrail.events.refusal import ReasonClass, RefusedError
+
+__all__ = ["INT64_MAX", "INT64_MIN", "NESTING_MAX", "check_json", "check_limits", "parse", "read_json"]
+
+INT64_MIN = -(2**63)
+INT64_MAX = 2**63 - 1
+NESTING_MAX = 64
+
+_DIGITS = bytes.maketrans(b"123456789", b"0" * 9)
+_NINETEEN = b"0" * 19  # the shortest integer that may not fit 64 bits has 19 digits
+_BOM = b"\xef\xbb\xbf"
+_STRUCTURE = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[{]|[\]}]', re.DOTALL)
+_LONG_NUMBER = re.compile(rb'"(?:[^"\\]|\\.)*+"|([0-9]{4000})', re.DOTALL)
+_AMBIGUOUS = ReasonClass.AMBIGUOUS_JSON
+
+_from_json = jiter.from_json
+
+
+def parse(data: bytes) -> Any:
+    """Return the document. RefusedError unless it is JSON without doubled names and with integers of 64 bits.
+
+    Nesting and overflow (1e999 comes back as an infinity) are not looked at: that takes a walk over the document,
+    and the strict models look at every number and every depth anyway. `check_limits` makes that walk.
+    """
+    try:
+        document = _from_json(data, catch_duplicate_keys=True, allow_inf_nan=False, cache_mode="keys")
+    except ValueError as error:
+        raise _diagnosed(data, str(error)) from None
+    if _NINETEEN in data.translate(_DIGITS):
+        check_limits(document)
+    return document
+
+
+def read_json(data: bytes) -> Any:
+    """Return the document: `None`, bool, int, float, str, list or dict. RefusedError unless it has one reading."""
+    document = parse(data)
+    check_limits(document)
+    return document
+
+
+def check_limits(document: object) -> None:
+    """Walk over a parsed document; RefusedError at the first number or depth beyond the limits."""
+    found = check_json(document)
+    if found is not None:
+        path, value, expected = found
+        raise RefusedError(_AMBIGUOUS, ".".join(["value", *path]), value, expected)
+
+
+def check_json(value: object, depth: int = 0) -> tuple[list[str], object, str] | None:
+    """Return path, value and expectation of the first part that JSON cannot carry unambiguously, else None.
+
+    For values that were parsed and for values that were built in Python. Limits: nesting (counted from `depth`),
+    64 bits for integers, finite doubles, names that are text.
+    """
+    kind = type(value)
+    if kind is str or kind is bool or value is None:
+        return None
+    if kind is float:
+        return None if value - value == 0 else ([], value, "must be a finite number")  # type: ignore[operator]
+    if kind is int:
+        if INT64_MIN <= value <= INT64_MAX:  # type: ignore[operator]
+            return None
+        return [], value, "must fit 64 bits signed"
+    if kind is dict or kind is list:
+        if depth >= NESTING_MAX:
+            return [], value, f"must not be nested deeper than {NESTING_MAX}"
+        items = value.items() if isinstance(value, dict) else enumerate(value)  # type: ignore[arg-type]
+        for name, part in items:
+            if kind is dict and type(name) is not str:
+                return [], name, "must be a string, as every member name"
+            found = check_json(part, depth + 1)
+            if found is not None:
+                found[0].insert(0, str(name))
+                return found
+        return None
+    return [], value, "must be a JSON value (string, number, true, false, null, list or object)"
+
+
+def _diagnosed(data: bytes, message: str) -> RefusedError:
+    """Say why the parser refused. The class depends on the bytes alone, never on the parser's wording."""
+    if data.startswith(_BOM):
+        return RefusedError(_AMBIGUOUS, "value", data, "must not begin with a byte order mark")
+    try:
+        data.decode()
+    except UnicodeDecodeError as error:
+        at = data[error.start : error.start + 16]
+        return RefusedError(ReasonClass.UNDECODABLE, "value", at, f"must be UTF-8, and is not at byte {error.start}")
+    if _nesting(data) > NESTING_MAX:
+        return RefusedError(_AMBIGUOUS, "value", data, f"must not be nested deeper than {NESTING_MAX}")
+    if _parses(data, catch_duplicate_keys=False, allow_inf_nan=False):
+        where = message.removeprefix("Detected duplicate key ")
+        return RefusedError(_AMBIGUOUS, "value", data, f"must not hold a member name twice: {_plain(where)}")
+    if _parses(data, catch_duplicate_keys=False, allow_inf_nan=True):
+        return RefusedError(_AMBIGUOUS, "value", data, "must not hold NaN or an infinity")
+    if any(match.group(1) for match in _LONG_NUMBER.finditer(data)):
+        return RefusedError(_AMBIGUOUS, "value", data, "must not hold a number of 4000 digits and more")
+    return RefusedError(ReasonClass.NOT_JSON, "value", data, f"must be JSON: {_plain(message)}")
+
+
+def _parses(data: bytes, *, catch_duplicate_keys: bool, allow_inf_nan: bool) -> bool:
+    try:
+        _from_json(data, catch_duplicate_keys=catch_duplicate_keys, allow_inf_nan=allow_inf_nan)
+    except ValueError:
+        return False
+    return True
+
+
+def _nesting(data: bytes) -> int:
+    depth = deepest = 0
+    for match in _STRUCTURE.finditer(data):
+        mark = match.group()
+        if mark in b"[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif mark in b"]}":
+            depth -= 1
+    return deepest
+
+
+def _plain(message: str) -> str:
+    return message[:200].encode("ascii", "backslashreplace").decode().replace("\n", "\\n")
