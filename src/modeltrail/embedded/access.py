@@ -35,7 +35,9 @@ _HARMLESS_TABLE_FUNCTIONS = frozenset(
         "primes", "values", "view", "zeros", "zeros_mt",
     }
 )  # fmt: skip
-_REACHING_FUNCTIONS = re.compile(r"file|catboostevaluate|getmacro|ai[a-z]+")
+_REACHING_FUNCTIONS = re.compile(
+    r"file|catboostevaluate|getmacro|ai(?:classify|embed|extract|filter|generate|redact|similarity|translate)"
+)
 _OPEN_SYSTEM_TABLES = frozenset(
     {
         "aggregate_function_combinators", "build_options", "collations", "columns", "contributors",
@@ -54,13 +56,13 @@ _REFUSED_ALTERATIONS = (
 # A setting is refused when a part of its name is one of these, or when the whole name is one of the others:
 # they choose another parser, rewrite the statement, or name a place outside of the database.
 _REFUSED_SETTING_PARTS = frozenset(
-    {"dialect", "path", "url", "schema", "disk", "credentials", "introspection", "implicit", "promql", "profile"}
+    {"dialect", "path", "url", "schema", "credentials", "introspection", "implicit", "promql", "profile"}
 )
 _REFUSED_SETTINGS = frozenset(
     {
-        "additional_result_filter", "allow_ddl", "compression", "filter", "format", "function_implementation",
-        "input_format", "order", "output_format", "rename_files_after_processing", "s3_base", "select", "sort",
-        "storage_policy", "workload",
+        "additional_result_filter", "allow_ddl", "compression", "database", "disk", "filter", "format",
+        "function_implementation", "input_format", "order", "output_format", "rename_files_after_processing",
+        "s3_base", "select", "sort", "storage_policy", "table_disk", "workload",
     }
 )  # fmt: skip
 
@@ -166,19 +168,19 @@ def _check_verb(role: Role, statement: Statement, words: list[Token]) -> None:
             raise _denied(role, "insert into a table function")
         return
     if role is Role.MIGRATOR and statement.verb in _DEFINING:
-        _check_definition(role, statement.verb, outside, words)
+        _check_definition(role, statement.verb, outside)
         return
     raise _denied(role, f"run {statement.verb}" if statement.verb else "run this statement")
 
 
-def _check_definition(role: Role, verb: str, outside: list[Token], words: list[Token]) -> None:
+def _check_definition(role: Role, verb: str, outside: list[Token]) -> None:
     second = outside[1].text.upper() if len(outside) > 1 else ""
     if verb == "CREATE":
         skip = 3 if [token.text.upper() for token in outside[1:3]] == ["OR", "REPLACE"] else 1
         created = outside[skip].text.upper() if len(outside) > skip else ""
         if created not in _CREATED:
             raise _denied(role, f"run CREATE {created}")
-        _check_engines(role, words)
+        _check_engines(role, outside)
     elif verb == "DROP":
         if second not in _DROPPED:
             raise _denied(role, f"run DROP {second}")
@@ -194,11 +196,11 @@ def _check_definition(role: Role, verb: str, outside: list[Token], words: list[T
                 raise _denied(role, f"run ALTER TABLE ... {token.text.upper()}")
 
 
-def _check_engines(role: Role, words: list[Token]) -> None:
-    for index, token in enumerate(words):
+def _check_engines(role: Role, outside: list[Token]) -> None:
+    for index, token in enumerate(outside):
         if not token.is_word("ENGINE"):
             continue
-        rest = [other for other in words[index + 1 : index + 3] if not other.is_mark("=")]
+        rest = [other for other in outside[index + 1 : index + 3] if not other.is_mark("=")]
         if rest and rest[0].is_name and not _ENGINES.fullmatch(rest[0].text):
             raise _denied(role, f"create a table with the engine {rest[0].text}")
 

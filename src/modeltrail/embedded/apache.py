@@ -113,7 +113,19 @@ class ApacheBroker(LocalBroker):
         ]
 
     def _format_storage(self, configuration: Path) -> None:
-        tool = [*self._java(128), "kafka.tools.StorageTool", "format", "-t", self.cluster_id, "-c", str(configuration)]
+        # One short run: compiling it well would take longer than it lasts.
+        java, *options = self._java(128)
+        tool = [
+            java,
+            "-XX:TieredStopAtLevel=1",
+            *options,
+            "kafka.tools.StorageTool",
+            "format",
+            "-t",
+            self.cluster_id,
+            "-c",
+            str(configuration),
+        ]
         try:
             done = subprocess.run(  # noqa: S603 - our own arguments
                 tool, capture_output=True, text=True, check=False, timeout=_STORAGE_TOOL_SECONDS

@@ -82,6 +82,7 @@ class Engine:
         try:
             self._keeper = Connection(self._path)  # keeps the engine open between requests
             self._replace_default_database(directory / "metadata")
+            self._ask("SET implicit_select = 0")  # a server has it off: 1 + 1 is not a statement
             self.version = self._ask("SELECT version()")[0]
             self.timezone = self._ask("SELECT timezone()")[0]
             self.table_functions = frozenset(map(str.lower, self._ask("SELECT name FROM system.table_functions")))

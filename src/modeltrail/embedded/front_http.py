@@ -122,7 +122,7 @@ class _Handler(BaseHTTPRequestHandler):
         except BodyError as error:
             self.close_connection = True
             self._send(error.status, f"{error}\n".encode(), {"Content-Type": "text/plain; charset=UTF-8"})
-        except ConnectionError:
+        except (ConnectionError, TimeoutError):
             self.close_connection = True  # the client went away; there is nobody to tell
         finally:
             self.server.leave()

@@ -44,27 +44,27 @@ def read_request(query_string: str, headers: Mapping[str, str | None], body: byt
 
     The statement is the `query` of the URL and the body behind it, as ClickHouse has it. Raises BodyError.
     """
-    try:
-        given = dict(parse_qsl(query_string, keep_blank_values=True, errors="strict"))
-    except UnicodeDecodeError as error:
-        raise BodyError(400, "the URL holds bytes that are not UTF-8") from error
+    given = dict(parse_qsl(query_string, keep_blank_values=True, errors="surrogateescape"))
     content_type = headers.get("content-type") or ""
     body = decompress(body, headers.get("content-encoding"))
     if content_type.lower().startswith("multipart/form-data"):
-        for name, value in parse_form(body, content_type).items():
+        for name, raw in parse_form(body, content_type).items():
             if name != "query" and not name.startswith("param_"):
                 raise BodyError(501, f"the form field {name!r}: external tables are not supported here")
-            given[name] = value.decode(errors="strict")
+            given[name] = raw.decode(errors="surrogateescape")
         body = b""
+    for name, value in given.items():
+        if name != "query" and not _is_utf8(name + value):
+            raise BodyError(400, f"{name!a}: the value holds bytes that are not UTF-8; write them as \\xHH")
     for name in ("compress", "decompress"):
         if given.get(name, "0") not in ("", "0"):
             raise BodyError(501, f"{name}=1: the block format is not supported here; use Content-Encoding")
-    url_query = given.get("query", "").encode()
-    text = url_query + b"\n" + body if url_query and body else url_query or body
+    url_query = given.get("query", "").encode(errors="surrogateescape").rstrip()
+    statement = url_query + b"\n" + body if url_query and body else url_query or body
     user, password, anonymous = _user(given, headers)
     query_id = given.get("query_id") or headers.get("x-clickhouse-query-id") or ""
     return FrontRequest(
-        text=text,
+        text=statement,
         user=user,
         password=password,
         anonymous=anonymous,
@@ -77,6 +77,10 @@ def read_request(query_string: str, headers: Mapping[str, str | None], body: byt
             name: value for name, value in given.items() if name not in _PROTOCOL and not name.startswith("param_")
         },
     )
+
+
+def _is_utf8(text: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _user(given: Mapping[str, str], headers: Mapping[str, str | None]) -> tuple[str, str, bool]:

@@ -65,15 +65,15 @@ class _Spawner:
 
     def __init__(self) -> None:
         self._pid = os.getpid()
-        self._jobs: queue.SimpleQueue[tuple[Callable[[], subprocess.Popen[bytes]], Future[subprocess.Popen[bytes]]]]
-        self._jobs = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[tuple[Callable[[], None], Future[None]]] = queue.SimpleQueue()
         threading.Thread(target=self._run, name="modeltrail-spawner", daemon=True).start()
 
     def _run(self) -> None:
         while True:
             job, future = self._jobs.get()
             try:
-                future.set_result(job())
+                job()
+                future.set_result(None)
             except OSError as error:
                 future.set_exception(error)
 
@@ -82,10 +82,10 @@ class _Spawner:
         """False in a process that was forked from ours: threads do not survive a fork."""
         return self._pid == os.getpid()
 
-    def spawn(self, job: Callable[[], subprocess.Popen[bytes]]) -> subprocess.Popen[bytes]:
-        future: Future[subprocess.Popen[bytes]] = Future()
+    def spawn(self, job: Callable[[], None]) -> None:
+        future: Future[None] = Future()
         self._jobs.put((job, future))
-        return future.result()
+        future.result()
 
 
 _spawner: _Spawner | None = None
@@ -136,9 +136,8 @@ class ChildProcess:
         if self.running:
             raise RuntimeError(f"{self.name} is already running")
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        self._process = _the_spawner().spawn(self._spawn)
-        _children.add(self)
         try:
+            _the_spawner().spawn(self._spawn)
             self._await(ready, deadline_seconds)
         except BaseException:
             self.kill()
@@ -152,10 +151,10 @@ class ChildProcess:
             if time.monotonic() > deadline:
                 raise self._start_error(f"was not ready after {deadline_seconds:g} s")
 
-    def _spawn(self) -> subprocess.Popen[bytes]:
+    def _spawn(self) -> None:
         leash = [sys.executable, "-I", "-S", "-c", _LEASH, str(os.getpid()), str(int(self._death_signal))]
         with self.log.open("wb") as log:
-            return subprocess.Popen(  # noqa: S603 - argv comes from the launchers of this package
+            self._process = subprocess.Popen(  # noqa: S603 - argv comes from the launchers of this package
                 [*leash, *self.argv],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -164,6 +163,8 @@ class ChildProcess:
                 cwd=self._cwd,
                 start_new_session=True,
             )
+        # Noted here and not by the caller, whom Ctrl-C may have taken away meanwhile.
+        _children.add(self)
 
     def _start_error(self, problem: str) -> ProcessStartError:
         return ProcessStartError(self.name, problem, self.log, self.log_tail(), self.returncode)

@@ -1,7 +1,6 @@
 """A broker and a store together, in one directory: what `modeltrail up`, the demo and the tests start."""
 
 import asyncio
-import contextlib
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -153,8 +152,7 @@ async def _create_topics(bootstrap: str, topics: Mapping[str, int], config: Mapp
         ]
         answer = await admin.create_topics(wanted)
     finally:
-        with contextlib.suppress(KafkaError):
-            await admin.close()
+        await admin.close()
     created = []
     for name, code, *reason in answer.topic_errors:
         error = for_code(code)

@@ -27,10 +27,11 @@ class StatementKind(Enum):
 class Statement:
     """One statement and where its parts are.
 
-    `verb` is its first word in capitals; `tokens` are those before any data; `text` is the statement without
-    what stands behind its last token. Of a reading statement `text[:output_at]` is what comes before its
-    FORMAT clause. Of an INSERT with data, the data is what follows `data_at` in the request, `text` ends
-    before FORMAT or VALUES, `input_at` is where its source is named, and `format_name` how it is written.
+    `verb` is its first word in capitals; `tokens` are those before any data (and those of data in the format
+    Values, which holds expressions); `text` is the statement without what stands behind its last token. Of a
+    reading statement `text[:output_at]` is what comes before its FORMAT clause. Of an INSERT with data, the data
+    is what follows `data_at` in the request, `text` ends before FORMAT or VALUES, `input_at` is where its source
+    is named, and `format_name` how it is written.
     """
 
     kind: StatementKind
@@ -50,17 +51,17 @@ def parse_statement(text: bytes) -> Statement:
     """
     stream = tokens(text)
     seen: list[Token] = []
+    may_hold_data = False
     for token in stream:
         if token.is_mark(";") and token.depth == 0:
             _refuse_more(stream)
             break
+        if not seen:
+            may_hold_data = token.is_word("INSERT")
+        elif token.depth == 0 and token.is_word("SELECT", "WITH", "FROM"):
+            may_hold_data = False  # from here on, format and values are names like any other
         seen.append(token)
-        if (
-            seen[0].is_word("INSERT")
-            and token.depth == 0
-            and token is not seen[0]
-            and token.is_word("FORMAT", "VALUES")
-        ):
+        if may_hold_data and token.depth == 0 and token.is_word("FORMAT", "VALUES"):
             return _insert_with_data(text, stream, seen)
     if not seen:
         raise TokenError("the query is empty", 0)
@@ -113,6 +114,13 @@ def _insert_with_data(text: bytes, stream: Iterator[Token], seen: list[Token]) -
         data_at = blank.end() if blank else name.end
     head = seen[:-1]
     settings = next((token for token in head if token.depth == 0 and token.is_word("SETTINGS")), clause)
+    if format_name.upper() == "VALUES":
+        # The engine evaluates expressions in this format, so they are looked at like the rest of the statement.
+        for token in stream:
+            if token.is_mark(";") and token.depth == 0:
+                _refuse_more(stream)
+                break
+            head.append(token)
     return Statement(
         StatementKind.INSERT_DATA,
         "INSERT",

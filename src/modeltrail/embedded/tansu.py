@@ -46,9 +46,16 @@ class TansuBroker(LocalBroker):
                 "memory://tansu/",
             ],
             log=self.log_file,
-            # Everything is said by the options above: an exported STORAGE_ENGINE or SCHEMA_REGISTRY would change it.
-            env={"PATH": os.environ.get("PATH", ""), "NO_COLOR": "1", "RUST_BACKTRACE": "0"},
+            env=_environment(),
         )
+
+
+def _environment() -> dict[str, str]:
+    # Tansu reads these, too: one that was exported for something else would change what the options say.
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "RUST_"))}
+    for name in ("SCHEMA_REGISTRY", "STORAGE_ENGINE", "CLUSTER_ID", "LISTENER_URL", "ADVERTISED_LISTENER_URL"):
+        own.pop(name, None)
+    return {**own, "NO_COLOR": "1", "RUST_BACKTRACE": "0"}
 
 
 def _binary(directory: Path) -> Path:
