@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 
 import pytest
-import second_opinion
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,6 +18,7 @@ from modeltrail.ledger.entry import (
     preimage,
     record_hash,
 )
+from tests.ledger import second_opinion
 
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "entry-v1.json").read_text(encoding="ascii"))
 

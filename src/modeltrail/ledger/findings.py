@@ -28,6 +28,7 @@ class Kind(Enum):
     CHAIN_NAME = ("chain_name", Severity.FAULT, "the chain's name does not say what its columns say")
     EPOCH_MISSING = ("epoch_missing", Severity.FAULT, "an epoch before this one is missing")
     GENESIS = ("genesis", Severity.FAULT, "the chain does not begin with a genesis that commits to the epoch before")
+    POSITION = ("position", Severity.FAULT, "a position is negative")
     MISSING = ("missing", Severity.FAULT, "entries are missing")
     FORK = ("fork", Severity.FAULT, "two different rows stand at one position")
     KIND = ("kind", Severity.FAULT, "the kind and the status of the row contradict each other")

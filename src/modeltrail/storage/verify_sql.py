@@ -1,0 +1,146 @@
+"""Verification inside ClickHouse: the server recomputes every hash and compares every position with the one before.
+
+Two queries a step, over at most `STEP` positions, so that memory stays bounded and progress shows: one over the rows
+in any order, one over the positions in order. Small chains share a step.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from modeltrail.ledger.findings import Kind, finding
+from modeltrail.ledger.report import ChainReport
+from modeltrail.ledger.row import GAP
+from modeltrail.ledger.verification import Before
+from modeltrail.storage.verify_reader import LedgerReader
+
+__all__ = ["STEP", "Range", "verify_in_sql"]
+
+STEP = 500_000
+"""Positions a step."""
+
+_CHAINS_A_STEP = 200
+_NO_HASH = "00" * 32
+
+_ROW_CHECKS = (Kind.CHAIN_NAME, Kind.KIND, Kind.GAP_CONTENT, Kind.RECORD_HASH, Kind.ENTRY_HASH)
+
+
+class Range(NamedTuple):
+    """Positions of a chain to check, and what stands before the first of them."""
+
+    report: ChainReport
+    first: int
+    last: int
+    before: Before
+
+
+def verify_in_sql(
+    reader: LedgerReader, ranges: Iterable[Range], advance: Callable[[int], None], *, step: int = STEP
+) -> None:
+    """Check `ranges` and add what is found to their reports; `advance` gets the number of rows of each step."""
+    for part in _steps(reader, ranges, step):
+        rows = _check(reader, part)
+        advance(rows)
+
+
+def _steps(reader: LedgerReader, ranges: Iterable[Range], step: int) -> Iterator[list[Range]]:
+    together: list[Range] = []
+    size = 0
+    for whole in ranges:
+        length = whole.last - whole.first + 1
+        if length > step:
+            yield from ([part] for part in _windows(reader, whole, step))
+            continue
+        if together and (size + length > step or len(together) >= _CHAINS_A_STEP):
+            yield together
+            together, size = [], 0
+        together.append(whole)
+        size += length
+    if together:
+        yield together
+
+
+def _windows(reader: LedgerReader, whole: Range, step: int) -> Iterator[Range]:
+    """Cut one long range. Each window begins at a position that exists, so that no hole is too wide to step over."""
+    chain = whole.report.chain
+    first: int | None = whole.first
+    before = whole.before
+    while first is not None:
+        last = min(first + step - 1, whole.last)
+        yield Range(whole.report, first, last, before)
+        if last == whole.last:
+            return
+        first = reader.next_seq(chain, last + 1, whole.last)
+        before = (reader.before(chain, first) if first is not None else None) or whole.before
+
+
+def _check(reader: LedgerReader, part: Sequence[Range]) -> int:
+    reports = {each.report.chain: each.report for each in part}
+    bounds = {
+        "chains": list(reports),
+        "lows": [each.first for each in part],
+        "highs": [each.last for each in part],
+        "low": min(each.first for each in part),
+        "high": max(each.last for each in part),
+    }
+    total = 0
+    for chain, rows, *checks in reader.rows("rows", **bounds):
+        total += rows
+        _row_checks(reports[chain], checks)
+    repeated = 0
+    for chain, entries, repeats, *checks in reader.rows("links", **bounds, **_befores(part)):
+        reports[chain].entries += entries
+        reports[chain].repeats += repeats
+        repeated += repeats
+        _order_checks(reports[chain], checks)
+    if repeated:
+        for chain, *checks in reader.rows("repeats", **bounds):
+            _repeat_checks(reports[chain], checks)
+    return total
+
+
+def _befores(part: Sequence[Range]) -> dict[str, list[Any]]:
+    befores = [each.before for each in part]
+    return {
+        "before_seq": [before.seq for before in befores],
+        "before_offset": [before.offset or 0 for before in befores],
+        "before_log_time": [before.log_time or 0 for before in befores],
+        "before_gap": [int(before.kind == GAP) for before in befores],
+        "before_hash": [before.entry_hash.hex() if before.entry_hash else _NO_HASH for before in befores],
+        "known_offset": [int(before.offset is not None) for before in befores],
+        "known_log_time": [int(before.log_time is not None) for before in befores],
+        "known_hash": [int(before.entry_hash is not None) for before in befores],
+    }
+
+
+def _row_checks(report: ChainReport, checks: Sequence[int]) -> None:
+    for kind, failed, first in zip(_ROW_CHECKS, checks[::2], checks[1::2], strict=True):
+        if failed:
+            report.add(finding(kind, report.chain, first), failed)
+
+
+def _order_checks(report: ChainReport, checks: Sequence[int]) -> None:
+    holes, first_missing, last_missing, links, first_link = checks[:5]
+    offsets, first_offset, offset_expected, offset_found = checks[5:9]
+    times, first_time, time_expected, time_found = checks[9:]
+    if holes:
+        which = f"{first_missing}" if first_missing == last_missing else f"{first_missing} to {last_missing}"
+        report.add(finding(Kind.MISSING, report.chain, first_missing, which), holes)
+    if links:
+        report.add(finding(Kind.LINK, report.chain, first_link), links)
+    if offsets:
+        follows = offset_expected == offset_found
+        detail = "a gap follows a gap" if follows else f"expected {offset_expected}, found {offset_found}"
+        report.add(finding(Kind.OFFSET, report.chain, first_offset, detail), offsets)
+    if times:
+        detail = f"expected {time_expected}, found {time_found}"
+        report.add(finding(Kind.LOG_TIME, report.chain, first_time, detail), times)
+
+
+def _repeat_checks(report: ChainReport, checks: Sequence[int]) -> None:
+    forks, first_fork, readings, first_reading, contracts, first_contract = checks
+    if forks:
+        report.add(finding(Kind.FORK, report.chain, first_fork, "their entry hashes differ"), forks)
+    if readings:
+        report.add(finding(Kind.FORK, report.chain, first_reading, "columns that no hash covers differ"), readings)
+    if contracts:
+        report.add(finding(Kind.JUDGED_DIFFERENTLY, report.chain, first_contract), contracts)
