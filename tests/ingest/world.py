@@ -32,7 +32,7 @@ class CrashError(BaseException):
 class Fault:
     call: str
     when: str  # before, after
-    what: str  # fail, crash, refuse
+    what: str  # fail, crash
     nth: int = 1
     partition: PartitionId | None = None
 
@@ -52,6 +52,7 @@ class World:
     faults: list = field(default_factory=list)
     generation: int = 0
     calls: dict = field(default_factory=lambda: defaultdict(int))
+    refused: set = field(default_factory=set)  # partitions whose rows the store never takes
 
     def write(self, partition, *values, timestamp=1000):
         for value in values:
@@ -93,8 +94,6 @@ class World:
     def _strike(self, fault):
         if fault.what == "crash":
             raise CrashError
-        if fault.what == "refuse":
-            raise RowsRefusedError(469, "constraint violated")
         if fault.call.startswith(("insert", "head", "fill", "hashes", "chained")):
             raise StoreUnavailableError("injected")
         raise BrokerUnavailableError("injected")
@@ -186,6 +185,8 @@ class MemoryStore:
                 self.world.typed.add((row.chain, row.seq))
 
         partitions = {row.chain.of for row in rows}
+        if partitions & self.world.refused:
+            raise RowsRefusedError(469, "constraint violated")
         await self.world.act("insert", effect, next(iter(partitions)) if len(partitions) == 1 else None)
         for partition in partitions:
             await self.world.act(f"insert:{partition.partition}", lambda: None)
@@ -324,8 +325,9 @@ class Worker:
                     return
                 for partition in self.partitions:
                     await self._deliver(partition)
-            raise AssertionError(f"not finished: {self.flow.positions} {self.world.committed} {self.observer.seen[-5:]}")
+            raise AssertionError(f"not finished: {self.flow.positions} {self.world.committed}")
         finally:
+            self.stopped = self.ingest.lanes.stopped
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
 
@@ -335,7 +337,13 @@ class Worker:
         lanes = {lane.partition: lane for lane in self.ingest.lanes}
         return all(
             p in self.ingest.lanes.stopped
-            or (p in lanes and not lanes[p].pieces and self.world.committed.get(p, -1) >= self._last(p) + 1)
+            or (
+                p in lanes
+                and not lanes[p].pieces
+                and lanes[p].sequencer.next_offset > self._last(p)
+                and self.flow.positions.get(p, -1) > self._last(p)
+                and self.world.committed.get(p, -1) > self._last(p)
+            )
             for p in self.partitions
         )
 

@@ -276,7 +276,9 @@ class Installation:
         """The ledger equals the fold of the log, byte for byte."""
         for number in range(self.partitions):
             partition = self.partition(number, family)
-            expected = [(0, row.seq, row.offset, row.kind, row.status, row.entry_hash) for row in await self.fold(partition)]
+            expected = [
+                (0, row.seq, row.offset, row.kind, row.status, row.entry_hash) for row in await self.fold(partition)
+            ]
             assert self.rows(partition) == expected
 
     def verify(self, *options):

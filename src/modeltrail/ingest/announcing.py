@@ -10,6 +10,7 @@ from itertools import groupby
 from modeltrail.events.alerts import AlertRaised
 from modeltrail.events.encode import Event
 from modeltrail.events.notices import Block, Reject
+from modeltrail.events.refusal import ReasonClass
 from modeltrail.ingest.lane import Again, Lane
 from modeltrail.ingest.protocols import Notices, Opening
 from modeltrail.ledger.chain import Chain, PartitionId
@@ -106,10 +107,10 @@ def _make_reject(chain: Chain, seq: int, record: Record, digest: bytes, reason: 
         timestamp=record.timestamp,
         record_hash=digest.hex(),
         reason=reason,
-        reason_class=reason_class,
+        reason_class=ReasonClass(reason_class).value,
         payload_included=fits,
         key_base64=_b64(record.key) if fits else None,
-        headers_base64=[(_b64(name) or "", _b64(content)) for name, content in record.headers] if fits else None,
+        headers_base64=[(_b64(name) or "", _b64(content)) for name, content in record.headers] if fits else [],
         value_base64=_b64(record.value) if fits else None,
     )
 

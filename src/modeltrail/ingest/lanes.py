@@ -168,7 +168,8 @@ class Lanes:
 
     async def _alert(self, event: Event) -> None:
         """Send an alert once per condition and process; the id makes a repeat by another process one with it."""
-        if event.id in self._announced:
+        alert_id = event.id or ""
+        if alert_id in self._announced:
             return
         while True:
             try:
@@ -177,5 +178,5 @@ class Lanes:
                 self._observer.waiting("broker", error)
                 await self._clock.sleep(RETRY_S)
             else:
-                self._announced.add(event.id)
+                self._announced.add(alert_id)
                 return

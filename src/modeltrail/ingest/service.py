@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from modeltrail.ingest.committer import BlockLimits, Committer
 from modeltrail.ingest.intake import Intake, Judge
@@ -68,7 +69,8 @@ class Ingest:
         """Commit until cancelled, or until something fails that no waiting can mend, which is raised."""
         committing = asyncio.create_task(self._committer.run(), name="commit")
         try:
-            await asyncio.wait({committing, self.lanes.failure}, return_when=asyncio.FIRST_COMPLETED)
+            waited: set[asyncio.Future[Any]] = {committing, self.lanes.failure}
+            await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
             if committing.done():
                 committing.result()
             else:

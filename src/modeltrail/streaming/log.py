@@ -1,8 +1,8 @@
 """The broker, asked by a client that belongs to no group: bounds, single records, and which offsets exist."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any, TypeVar
 
 import aiokafka
 from aiokafka.errors import KafkaError
@@ -14,6 +14,8 @@ from modeltrail.ledger.sequencer import Record
 from modeltrail.streaming.records import to_record
 
 __all__ = ["KafkaLog"]
+
+T = TypeVar("T")
 
 PATIENCE_S = 20.0
 """How long one question may take before it counts as not answered."""
@@ -39,8 +41,7 @@ class KafkaLog:
 
     async def bounds(self, partition: PartitionId) -> Bounds:
         """See `Log.bounds`. The end is the last stable offset: an open transaction hides what follows it."""
-        async with self._turn:
-            return await self._ask(partition, self._bounds)
+        return await self._ask(partition, self._bounds)
 
     async def ends(self, partitions: Iterable[PartitionId]) -> dict[PartitionId, int]:
         """Return the last stable end of many partitions with one question."""
@@ -52,8 +53,7 @@ class KafkaLog:
             ends = await consumer.end_offsets(list(tps))
             return {tps[tp]: end for tp, end in ends.items()}
 
-        async with self._turn:
-            return await self._ask(None, ask)
+        return await self._ask(None, ask)
 
     async def read(self, partition: PartitionId, offset: int) -> Record | None:
         """See `Log.read`."""
@@ -85,22 +85,22 @@ class KafkaLog:
                 consumer.unsubscribe()
             return found
 
-        async with self._turn:
-            return await self._ask(partition, ask)
+        return await self._ask(partition, ask)
 
     async def _bounds(self, consumer: Any, tp: Any) -> Bounds:
         begins, ends = await asyncio.gather(consumer.beginning_offsets([tp]), consumer.end_offsets([tp]))
         return Bounds(begins[tp], ends[tp])
 
-    async def _ask(self, partition: PartitionId | None, question: Any) -> Any:
-        try:
-            async with asyncio.timeout(PATIENCE_S):
-                consumer = await self._connected()
-                return await question(consumer, _tp(partition) if partition else None)
-        except (KafkaError, OSError, TimeoutError) as error:
-            await self._drop()
-            what = str(partition) if partition else "log ends"
-            raise BrokerUnavailableError(f"the broker does not answer about {what}: {error!r}") from error
+    async def _ask(self, partition: PartitionId | None, question: Callable[[Any, Any], Awaitable[T]]) -> T:
+        async with self._turn:
+            try:
+                async with asyncio.timeout(PATIENCE_S):
+                    consumer = await self._connected()
+                    return await question(consumer, _tp(partition) if partition else None)
+            except (KafkaError, OSError, TimeoutError) as error:
+                await self._drop()
+                what = str(partition) if partition else "log ends"
+                raise BrokerUnavailableError(f"the broker does not answer about {what}: {error!r}") from error
 
     async def _connected(self) -> Any:
         if self._consumer is None:

@@ -78,13 +78,14 @@ class KafkaOutbox:
         try:
             return await self._producer.send(self._topics.rejected, reject.encode(), key=key)
         except MessageSizeTooLargeError:
-            bare = reject.without_payload()
+            bare = reject.model_copy(
+                update={"payload_included": False, "key_base64": None, "headers_base64": [], "value_base64": None}
+            )
             return await self._producer.send(self._topics.rejected, bare.encode(), key=key)
 
     async def _event(self, event: Event) -> Any:
         key, headers, value = encode_binary(event)
-        names = [(name.decode(), content) for name, content in headers]
-        return await self._producer.send(self._topics.alerts, value, key=key, headers=names)
+        return await self._producer.send(self._topics.alerts, value, key=key, headers=headers)
 
     async def _restart(self) -> None:
         """Begin again with a fresh producer: one that failed may hold a sequence that the broker refuses."""

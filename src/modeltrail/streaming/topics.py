@@ -6,7 +6,7 @@ from typing import Any
 from aiokafka.admin import AIOKafkaAdminClient
 
 from modeltrail.errors import ConfigurationError
-from modeltrail.events.registry import audited_families, topic_name
+from modeltrail.events.registry import AUDITED_FAMILIES, BLOCKS, REJECTED, topic_name
 from modeltrail.kafka_client import broker_errors
 from modeltrail.ledger.chain import check_cluster_id
 from modeltrail.settings import Settings
@@ -17,14 +17,14 @@ __all__ = ["audited_topics", "check_topics", "outbox_topics", "required_topics"]
 
 def audited_topics(settings: Settings) -> list[str]:
     """Return the topics whose every record is chained."""
-    families = settings.worker.families or audited_families()
+    families = settings.worker.families or AUDITED_FAMILIES
     return [topic_name(family, settings.topics.prefix) for family in families]
 
 
 def outbox_topics(settings: Settings) -> OutboxTopics:
     """Return the topics that a ledger worker writes."""
     prefix = settings.topics.prefix
-    return OutboxTopics(f"{prefix}.blocks", f"{prefix}.rejected", topic_name("alerts", prefix))
+    return OutboxTopics(topic_name(BLOCKS, prefix), topic_name(REJECTED, prefix), topic_name("alerts", prefix))
 
 
 def required_topics(settings: Settings) -> dict[str, int]:

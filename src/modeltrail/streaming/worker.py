@@ -99,7 +99,7 @@ async def _prepare(settings: Settings, stack: contextlib.AsyncExitStack) -> _Par
 
     metrics = WorkerMetrics()
     store = ClickHouseStore(
-        lambda: connect(settings.clickhouse, timeout_s=settings.worker.insert_timeout_s),
+        lambda: connect(settings.clickhouse, answer_timeout_s=settings.worker.insert_timeout_s),
         replicated=settings.clickhouse.replicated,
     )
     stack.callback(store.close)

@@ -1,0 +1,178 @@
+"""The ledger in ClickHouse answers as the commit protocol needs it, on the real engine."""
+
+import itertools
+
+import pytest
+
+from modeltrail.embedded.credentials import Role
+from modeltrail.errors import RowsRefusedError, TamperError
+from modeltrail.events.judge import judge
+from modeltrail.ledger.chain import Chain, PartitionId
+from modeltrail.ledger.entry import GenesisReason
+from modeltrail.ledger.sequencer import Head, Record, Sequencer
+from modeltrail.storage import ledger_store
+from modeltrail.storage.ledger_store import ClickHouseStore
+from tests.storage.conftest import login
+
+_numbers = itertools.count(1000)
+
+
+@pytest.fixture
+def ledger(store, migrated):
+    made = ClickHouseStore(lambda: login(store, Role.WRITER, migrated))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def partition():
+    return PartitionId("cluster", "t.predictions", next(_numbers))
+
+
+def rows_of(sequencer, offsets):
+    rows = []
+    for offset in offsets:
+        if offset > sequencer.next_offset:
+            rows.append(sequencer.append_gap(offset - 1, 1))
+        record = Record(offset, 1000 + offset, b"k", ((b"\xff", b"x"), (b"h", None)), b"\xfe%d" % offset)
+        judged = judge("t.predictions", record.key, record.headers, record.value)
+        rows.append(sequencer.append(record, record.digest(), judged, 1))
+    return rows
+
+
+def first_epoch(partition, offsets):
+    begin = next(iter(offsets))
+    return rows_of(Sequencer.begin(Chain(*partition, 0, begin), GenesisReason.START, None), offsets)
+
+
+def head_of(row):
+    return Head(row.chain, row.seq, row.offset, row.timestamp, row.log_time, row.record_hash, row.entry_hash)
+
+
+async def test_an_empty_ledger_has_no_head(ledger, partition):
+    assert await ledger.head(partition) is None
+    assert await ledger.chained(partition, 0, 100) == {}
+    assert await ledger.chained_at_or_before(partition, 50, 0) is None
+
+
+async def test_the_head_is_the_last_entry_and_duplicates_do_not_count(ledger, partition):
+    rows = first_epoch(partition, [5, 6, 9, 10])
+    await ledger.insert(rows, 1000)
+    await ledger.insert(rows[1:], 2000)
+    assert await ledger.head(partition) == head_of(rows[-1])
+    assert await ledger.entry_hashes(rows[2].chain, 2) == [rows[2].entry_hash]
+    assert await ledger.entry_hashes(rows[2].chain, 99) == []
+
+
+async def test_neighbouring_partitions_are_not_mistaken_for_one_another(ledger, partition):
+    near = partition._replace(partition=int(f"{partition.partition}0"))
+    rows = first_epoch(near, [0, 1])
+    await ledger.insert(rows, 1000)
+    assert await ledger.head(partition) is None
+    assert await ledger.head(near) == head_of(rows[-1])
+
+
+async def test_epochs_compare_as_numbers(ledger, partition):
+    rows = first_epoch(partition, [0, 1])
+    await ledger.insert(rows, 1000)
+    old = head_of(rows[-1])
+    for epoch in (2, 9, 10):
+        chain = Chain(*partition, epoch, 7)
+        rows = rows_of(Sequencer.begin(chain, GenesisReason.REPLACED, old), [7, 8])
+        await ledger.insert(rows, 1000)
+    assert (await ledger.head(partition)).chain.epoch == 10
+    sibling = rows_of(Sequencer.begin(Chain(*partition, 10, 100), GenesisReason.REPLACED, old), [100])
+    await ledger.insert(sibling, 1000)
+    assert (await ledger.head(partition)).chain.first_offset == 100
+
+
+async def test_a_record_in_two_epochs_is_found_in_the_newest(ledger, partition):
+    rows = first_epoch(partition, [0, 1, 2, 5])
+    await ledger.insert(rows, 1000)
+    chain = Chain(*partition, 1, 2)
+    later = rows_of(Sequencer.begin(chain, GenesisReason.REPLACED, head_of(rows[-1])), [2, 3])
+    await ledger.insert(later, 1000)
+    stored = await ledger.chained(partition, 1, 3)
+    assert [(offset, entry.chain.epoch, entry.seq) for offset, entry in sorted(stored.items())] == [
+        (1, 0, 1),
+        (2, 1, 0),
+        (3, 1, 1),
+    ]
+    assert stored[3].entry_hash == later[1].entry_hash
+    found = await ledger.chained_at_or_before(partition, 4, 0)
+    assert (found.chain.epoch, found.offset) == (1, 3)
+    assert (await ledger.chained_at_or_before(partition, 1, 0)).offset == 1
+    assert await ledger.chained_at_or_before(partition, 1, 2) is None
+
+
+async def test_a_hole_cuts_the_chain_before_it(ledger, partition):
+    rows = first_epoch(partition, range(10))
+    await ledger.insert(rows[:4], 1000)
+    await ledger.insert(rows[6:], 1000)
+    assert await ledger.head(partition) == head_of(rows[3])
+
+
+async def test_a_lost_beginning_leaves_nothing_to_go_on_from(ledger, partition):
+    rows = first_epoch(partition, range(10))
+    await ledger.insert(rows[4:], 1000)
+    assert await ledger.head(partition) is None
+
+
+async def test_only_the_tail_is_searched_for_holes(ledger, partition, monkeypatch):
+    monkeypatch.setattr(ledger_store, "TAIL", 4)
+    rows = first_epoch(partition, range(20))
+    await ledger.insert(rows[:3], 1000)
+    await ledger.insert(rows[5:], 1000)
+    assert await ledger.head(partition) == head_of(rows[-1])
+    monkeypatch.setattr(ledger_store, "TAIL", 16)
+    assert await ledger.head(partition) == head_of(rows[2])
+
+
+async def test_a_fork_is_told_with_its_position(ledger, partition):
+    rows = first_epoch(partition, range(6))
+    await ledger.insert(rows, 1000)
+    sequencer = Sequencer.resume(head_of(rows[2]))
+    record = Record(3, 999, None, (), b"another")
+    judged = judge("t.predictions", None, (), b"another")
+    await ledger.insert([sequencer.append(record, record.digest(), judged, 1)], 1000)
+    with pytest.raises(TamperError) as caught:
+        await ledger.head(partition)
+    assert caught.value.seq == 3
+    assert len(await ledger.entry_hashes(rows[3].chain, 3)) == 2
+
+
+async def test_a_row_whose_hash_does_not_follow_is_refused_and_stores_nothing(ledger, partition):
+    rows = first_epoch(partition, range(3))
+    forged = rows[1]._replace(value=b"\xff\xfeforged")
+    with pytest.raises(RowsRefusedError) as caught:
+        await ledger.insert([rows[0], forged], 1000)
+    assert caught.value.code == 469
+    assert "forged" not in str(caught.value)
+    assert await ledger.head(partition) is None
+
+
+async def test_an_opening_is_read_out_of_its_genesis_and_late_blocks_are_seen(ledger, partition):
+    rows = first_epoch(partition, range(6))
+    await ledger.insert(rows[:4], 1000)
+    chain = Chain(*partition, 1, 0)
+    later = rows_of(Sequencer.begin(chain, GenesisReason.RETENTION, head_of(rows[3])), [0])
+    await ledger.insert(later, 1000)
+    opening = await ledger.opening(chain)
+    assert (opening.reason, opening.old_head) == (GenesisReason.RETENTION, head_of(rows[3]))
+    assert await ledger.late_blocks(partition) == []
+    await ledger.insert(rows[4:], 1000)  # a worker that lost the partition stores its last block
+    assert await ledger.late_blocks(partition) == [(rows[0].chain, 4, 5)]
+    assert (await ledger.head(partition)).chain == chain
+
+
+async def test_everything_comes_back_byte_for_byte(ledger, partition, client):
+    rows = first_epoch(partition, [3, 5])
+    await ledger.insert(rows, 1234)
+    found = client.query(
+        "SELECT seq, hex(key), arrayMap(h -> (hex(h.1), hex(h.2)), headers), hex(value), toUnixTimestamp64Milli(appended_at)"
+        " FROM ledger WHERE chain = {chain:String} ORDER BY seq",
+        parameters={"chain": str(rows[0].chain)},
+    ).result_rows
+    assert found[0] == (0, b"k".hex().upper(), [("FF", "78"), ("68", None)], b"\xfe3".hex().upper(), 1234)
+    assert found[1][1] is None
+    assert found[1][3] is None
