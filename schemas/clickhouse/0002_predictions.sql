@@ -4,7 +4,7 @@
 -- Each select list has one column a line, named by AS: the program reads the views from these files to fill a
 -- range of the ledger again. Columns of the ledger are written with its name, because names repeat.
 -- A feature's kind is told from the first character of its JSON text: a digit or a minus begins a number, a quote
--- (less than both) a string.
+-- (less than both) a string. An inserted block becomes one compact part: few files to bring to the disk.
 
 CREATE TABLE predictions
 (
@@ -34,14 +34,14 @@ CREATE TABLE predictions
     value                Nullable(Float64) COMMENT 'the predicted number',
     label                LowCardinality(Nullable(String)) COMMENT 'the predicted class',
     score                Nullable(Float64) COMMENT 'raw score for the positive class',
-    probabilities        Map(LowCardinality(String), Float64) COMMENT 'probability of each class',
+    probabilities        Map(String, Float64) COMMENT 'probability of each class',
     confidence_base      Nullable(Float64) COMMENT 'confidence before modifiers',
-    confidence_modifiers Map(LowCardinality(String), Float64) COMMENT 'what each named modifier added',
+    confidence_modifiers Map(String, Float64) COMMENT 'what each named modifier added',
     confidence_final     Nullable(Float64) COMMENT 'confidence after modifiers',
-    features_number      Map(LowCardinality(String), Float64) COMMENT 'features that are numbers',
-    features_text        Map(LowCardinality(String), String) COMMENT 'features that are strings, and true and false as text',
+    features_number      Map(String, Float64) COMMENT 'features that are numbers',
+    features_text        Map(String, String) COMMENT 'features that are strings, and true and false as text',
     features_missing     Array(LowCardinality(String)) COMMENT 'names of features that are null',
-    strata               Map(LowCardinality(String), Nullable(String)) COMMENT 'groups by which drift and bias are compared, the JSON scalars as text',
+    strata               Map(String, Nullable(String)) COMMENT 'groups by which drift and bias are compared, the JSON scalars as text',
     rule_id              LowCardinality(Nullable(String)) COMMENT 'the rule that made it',
     selected             Nullable(Bool) COMMENT 'whether it was used',
     excluded             Nullable(Bool) COMMENT 'whether it was left out on purpose',
@@ -52,7 +52,7 @@ CREATE TABLE predictions
 )
 ENGINE = ReplacingMergeTree(version)
 ORDER BY (item_id, cluster, topic, partition, offset, timestamp, record_hash)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_bytes_for_wide_part = 134217728
 COMMENT 'What models predicted, one row a prediction.';
 
 CREATE MATERIALIZED VIEW predictions_from_ledger TO predictions AS
@@ -69,10 +69,10 @@ WITH
             value Nullable(Float64),
             label Nullable(String),
             score Nullable(Float64),
-            probabilities Map(LowCardinality(String), Float64),
-            confidence Tuple(base Nullable(Float64), modifiers Map(LowCardinality(String), Float64), final Nullable(Float64)),
+            probabilities Map(String, Float64),
+            confidence Tuple(base Nullable(Float64), modifiers Map(String, Float64), final Nullable(Float64)),
             features String,
-            strata Map(LowCardinality(String), Nullable(String)),
+            strata Map(String, Nullable(String)),
             rule_id Nullable(String),
             selected Nullable(Bool),
             excluded Nullable(Bool),
@@ -156,7 +156,7 @@ CREATE TABLE outcomes
 )
 ENGINE = ReplacingMergeTree(version)
 ORDER BY (prediction_id, cluster, topic, partition, offset, timestamp, record_hash)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_bytes_for_wide_part = 134217728
 COMMENT 'What turned out to be true about a prediction, one row an outcome.';
 
 CREATE MATERIALIZED VIEW outcomes_from_ledger TO outcomes AS

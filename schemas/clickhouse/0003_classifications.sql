@@ -30,14 +30,14 @@ CREATE TABLE classifications
     model_id         LowCardinality(Nullable(String)) COMMENT 'the model, where one was used',
     model_version    LowCardinality(Nullable(String)) COMMENT 'the version of the model',
     reason           Nullable(String) COMMENT 'why',
-    features_number  Map(LowCardinality(String), Float64) COMMENT 'features that are numbers',
-    features_text    Map(LowCardinality(String), String) COMMENT 'features that are strings, and true and false as text',
+    features_number  Map(String, Float64) COMMENT 'features that are numbers',
+    features_text    Map(String, String) COMMENT 'features that are strings, and true and false as text',
     features_missing Array(LowCardinality(String)) COMMENT 'names of features that are null',
     metadata         String COMMENT 'anything else, JSON'
 )
 ENGINE = ReplacingMergeTree(version)
 ORDER BY (item_id, cluster, topic, partition, offset, timestamp, record_hash)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_bytes_for_wide_part = 134217728
 COMMENT 'Which label an item was given, one row an event.';
 
 CREATE MATERIALIZED VIEW classifications_from_ledger TO classifications AS

@@ -35,7 +35,7 @@ CREATE TABLE runs_started
 )
 ENGINE = ReplacingMergeTree(version)
 ORDER BY (run_id, cluster, topic, partition, offset, timestamp, record_hash)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_bytes_for_wide_part = 134217728
 COMMENT 'Runs that began, one row an event.';
 
 CREATE MATERIALIZED VIEW runs_started_from_ledger TO runs_started AS
@@ -110,7 +110,7 @@ CREATE TABLE runs_health_checked
 )
 ENGINE = ReplacingMergeTree(version)
 ORDER BY (run_id, cluster, topic, partition, offset, timestamp, record_hash)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_bytes_for_wide_part = 134217728
 COMMENT 'Preconditions of runs, one row an event.';
 
 CREATE MATERIALIZED VIEW runs_health_checked_from_ledger TO runs_health_checked AS
@@ -177,7 +177,7 @@ CREATE TABLE runs_steps_failed
 )
 ENGINE = ReplacingMergeTree(version)
 ORDER BY (run_id, cluster, topic, partition, offset, timestamp, record_hash)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_bytes_for_wide_part = 134217728
 COMMENT 'Steps of runs that failed, one row an event.';
 
 CREATE MATERIALIZED VIEW runs_steps_failed_from_ledger TO runs_steps_failed AS
@@ -254,7 +254,7 @@ CREATE TABLE runs_completed
 )
 ENGINE = ReplacingMergeTree(version)
 ORDER BY (run_id, cluster, topic, partition, offset, timestamp, record_hash)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_bytes_for_wide_part = 134217728
 COMMENT 'Runs that ended, one row an event.';
 
 CREATE MATERIALIZED VIEW runs_completed_from_ledger TO runs_completed AS

@@ -23,7 +23,7 @@ CREATE TABLE runs_items_processed
     tenant          LowCardinality(String) COMMENT 'owner of the data',
     run_id          String COMMENT 'the run',
     item_id         String COMMENT 'the item',
-    attributes      Map(LowCardinality(String), Nullable(String)) COMMENT 'what the item is like, the JSON scalars as text',
+    attributes      Map(String, Nullable(String)) COMMENT 'what the item is like, the JSON scalars as text',
     predictions     Int64 COMMENT 'how many predictions were made for it',
     best            LowCardinality(Nullable(String)) COMMENT 'the label that was chosen',
     best_confidence Nullable(Float64) COMMENT 'how sure, 0 to 1',
@@ -33,7 +33,7 @@ CREATE TABLE runs_items_processed
 )
 ENGINE = ReplacingMergeTree(version)
 ORDER BY (run_id, cluster, topic, partition, offset, timestamp, record_hash)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_bytes_for_wide_part = 134217728
 COMMENT 'Items that a run finished, one row an event.';
 
 CREATE MATERIALIZED VIEW runs_items_processed_from_ledger TO runs_items_processed AS
@@ -43,7 +43,7 @@ WITH
         'Tuple(
             run_id String,
             item_id String,
-            attributes Map(LowCardinality(String), Nullable(String)),
+            attributes Map(String, Nullable(String)),
             predictions Int64,
             best Nullable(String),
             best_confidence Nullable(Float64),
@@ -108,7 +108,7 @@ CREATE TABLE runs_items_skipped
 )
 ENGINE = ReplacingMergeTree(version)
 ORDER BY (run_id, cluster, topic, partition, offset, timestamp, record_hash)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_bytes_for_wide_part = 134217728
 COMMENT 'Items that a run left out, one row an event.';
 
 CREATE MATERIALIZED VIEW runs_items_skipped_from_ledger TO runs_items_skipped AS
@@ -173,14 +173,14 @@ CREATE TABLE runs_rules_evaluated
     rule_code   LowCardinality(String) COMMENT 'what people call it',
     triggered   Bool COMMENT 'whether it matched',
     reason      Nullable(String) COMMENT 'why, in words',
-    conditions  Map(LowCardinality(String), Nullable(String)) COMMENT 'what it looked at, the JSON scalars as text',
+    conditions  Map(String, Nullable(String)) COMMENT 'what it looked at, the JSON scalars as text',
     confidence  Nullable(Float64) COMMENT 'how sure, 0 to 1',
     duration_ms Float64 COMMENT 'how long it took, milliseconds',
     metadata    String COMMENT 'anything else, JSON'
 )
 ENGINE = ReplacingMergeTree(version)
 ORDER BY (run_id, cluster, topic, partition, offset, timestamp, record_hash)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_bytes_for_wide_part = 134217728
 COMMENT 'Rules that a run evaluated for an item, one row an event.';
 
 CREATE MATERIALIZED VIEW runs_rules_evaluated_from_ledger TO runs_rules_evaluated AS
@@ -194,7 +194,7 @@ WITH
             rule_code String,
             triggered Bool,
             reason Nullable(String),
-            conditions Map(LowCardinality(String), Nullable(String)),
+            conditions Map(String, Nullable(String)),
             confidence Nullable(Float64),
             duration_ms Float64,
             metadata String)') AS data

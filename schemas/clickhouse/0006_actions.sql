@@ -29,7 +29,7 @@ CREATE TABLE actions
 )
 ENGINE = ReplacingMergeTree(version)
 ORDER BY (resource_id, cluster, topic, partition, offset, timestamp, record_hash)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_bytes_for_wide_part = 134217728
 COMMENT 'What anyone did to anything, one row an action.';
 
 CREATE MATERIALIZED VIEW actions_from_ledger TO actions AS

@@ -34,7 +34,7 @@ CREATE TABLE alerts_raised
 )
 ENGINE = ReplacingMergeTree(version)
 ORDER BY (alert_id, cluster, topic, partition, offset, timestamp, record_hash)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_bytes_for_wide_part = 134217728
 COMMENT 'Conditions that began to hold, one row an event.';
 
 CREATE MATERIALIZED VIEW alerts_raised_from_ledger TO alerts_raised AS
@@ -116,7 +116,7 @@ CREATE TABLE alerts_resolved
 )
 ENGINE = ReplacingMergeTree(version)
 ORDER BY (alert_id, cluster, topic, partition, offset, timestamp, record_hash)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_bytes_for_wide_part = 134217728
 COMMENT 'Conditions that hold no more, one row an event.';
 
 CREATE MATERIALIZED VIEW alerts_resolved_from_ledger TO alerts_resolved AS
