@@ -53,13 +53,14 @@ class WorkerProcess:
         self.process = None
 
     def start(self):
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "modeltrail.cli.main", "worker", "--role", "ledger"],
-            env=self.env,
-            stdout=subprocess.DEVNULL,
-            stderr=self.log.open("ab"),
-            start_new_session=True,
-        )
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "modeltrail.cli.main", "worker", "--role", "ledger"],
+                env=self.env,
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+                start_new_session=True,
+            )
         return self
 
     def kill(self):
@@ -95,7 +96,7 @@ class Installation:
             "MODELTRAIL_WORKER__GROUP": name,
             "MODELTRAIL_WORKER__HTTP_PORT": "0",
             "MODELTRAIL_WORKER__BLOCK_SECONDS": "0.2",
-            "MODELTRAIL_TOPICS__PARTITIONS": str(partitions),
+            "MODELTRAIL_TOPICS__PARTITIONS__DEFAULT": str(partitions),
             "MODELTRAIL_KAFKA__MEMORY_ONLY": "true",
             **(extra_env or {}),
         }

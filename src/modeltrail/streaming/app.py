@@ -1,11 +1,12 @@
 """The Faust app of the ledger role: one agent a topic, each no more than a hand-over."""
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import faust
 
+from modeltrail.kafka_client import kafka_client_args
 from modeltrail.settings import Settings
 from modeltrail.streaming.gate import IngestGate
 
@@ -14,7 +15,7 @@ __all__ = ["make_app"]
 logger = logging.getLogger(__name__)
 
 
-def make_app(settings: Settings, *, cluster: str, topics: Sequence[str], credentials: Any = None) -> Any:
+def make_app(settings: Settings, *, cluster: str, topics: Sequence[str]) -> Any:
     """Return the app; `app.ingest_gate.ingest` is to be set before it starts.
 
     The settings that differ from Faust's defaults and why: a worker that does not fetch for
@@ -27,7 +28,7 @@ def make_app(settings: Settings, *, cluster: str, topics: Sequence[str], credent
     app = faust.App(
         worker.group,
         broker=f"ledger://{servers}",
-        broker_credentials=credentials,
+        broker_credentials=_credentials(settings),
         store="memory://",
         key_serializer="raw",
         value_serializer="raw",
@@ -65,7 +66,17 @@ def _add_agent(app: Any, topic: str) -> None:
             raise
 
 
-def quiet_engine_logs(names: Collection[str] = ("faust", "mode", "aiokafka")) -> None:
-    """Keep the engine's own loggers to errors: a broker outage makes about 75 lines a second."""
-    for name in names:
-        logging.getLogger(name).setLevel(logging.ERROR)
+def _credentials(settings: Settings) -> Any:
+    """What the engine needs to log in. It takes no user from an address, and without TLS would send passwords bare."""
+    kafka = settings.kafka
+    if kafka.security_protocol == "PLAINTEXT":
+        return None
+    args = kafka_client_args(settings)
+    if kafka.security_protocol == "SSL":
+        return faust.SSLCredentials(context=args["ssl_context"])
+    return faust.SASLCredentials(
+        username=args["sasl_plain_username"],
+        password=args["sasl_plain_password"],
+        ssl_context=args["ssl_context"],
+        mechanism=args["sasl_mechanism"],
+    )

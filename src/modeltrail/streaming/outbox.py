@@ -4,15 +4,22 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+from aiokafka.errors import MessageSizeTooLargeError
 
 from modeltrail.errors import BrokerUnavailableError
 from modeltrail.events.encode import Event, encode_binary
 from modeltrail.events.notices import Block, Reject
 from modeltrail.ingest.protocols import Notices
-from modeltrail.kafka_client import start_producer
+from modeltrail.kafka_client import KAFKA_FAILURES, abandon_producer, start_producer
 
 __all__ = ["KafkaOutbox", "OutboxTopics"]
+
+
+ACKNOWLEDGEMENT_S = 30.0
+"""How long the messages of one commit may take before they are sent again."""
+
+FLUSH_S = 2.0
+"""How long a producer that is given up may take to send what it holds."""
 
 
 class OutboxTopics(NamedTuple):
@@ -41,9 +48,7 @@ class KafkaOutbox:
 
     async def stop(self) -> None:
         """Disconnect; what was not acknowledged was not announced."""
-        producer, self._producer = self._producer, None
-        if producer is not None:
-            await producer.stop()
+        await self._give_up()
 
     async def send(self, notices: Notices) -> None:
         """See `Outbox.send`."""
@@ -55,11 +60,12 @@ class KafkaOutbox:
                 *[await self._reject(reject) for reject in notices.rejects],
                 *[await self._event(event) for event in notices.alerts],
             ]
-            for outcome in await asyncio.gather(*acknowledgements, return_exceptions=True):
-                if isinstance(outcome, BaseException):
-                    raise outcome
-        except (KafkaError, OSError) as error:
-            await self._restart()
+            async with asyncio.timeout(ACKNOWLEDGEMENT_S):
+                for outcome in await asyncio.gather(*acknowledgements, return_exceptions=True):
+                    if isinstance(outcome, BaseException):
+                        raise outcome
+        except KAFKA_FAILURES as error:
+            await self._give_up()
             raise BrokerUnavailableError(f"the broker did not acknowledge a message: {error!r}") from error
 
     async def _blocks(self, blocks: Sequence[Block]) -> list[Any]:
@@ -87,11 +93,8 @@ class KafkaOutbox:
         key, headers, value = encode_binary(event)
         return await self._producer.send(self._topics.alerts, value, key=key, headers=headers)
 
-    async def _restart(self) -> None:
-        """Begin again with a fresh producer: one that failed may hold a sequence that the broker refuses."""
+    async def _give_up(self) -> None:
+        """Give the producer up: one that failed may hold a sequence that the broker refuses."""
         producer, self._producer = self._producer, None
         if producer is not None:
-            try:
-                await asyncio.wait_for(producer.stop(), 5.0)
-            except (KafkaError, OSError, TimeoutError):
-                return  # it is given up either way
+            await abandon_producer(producer, flush_s=FLUSH_S)

@@ -3,16 +3,17 @@
 from collections.abc import Mapping
 from typing import Any
 
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import TopicAlreadyExistsError, for_code
 
 from modeltrail.errors import ConfigurationError
 from modeltrail.events.registry import AUDITED_FAMILIES, BLOCKS, REJECTED, topic_name
-from modeltrail.kafka_client import broker_errors
+from modeltrail.kafka_client import broker_errors, kafka_client_args
 from modeltrail.ledger.chain import check_cluster_id
 from modeltrail.settings import Settings
 from modeltrail.streaming.outbox import OutboxTopics
 
-__all__ = ["audited_topics", "check_topics", "outbox_topics", "required_topics"]
+__all__ = ["audited_topics", "check_topics", "create_topics", "outbox_topics", "required_topics"]
 
 
 def audited_topics(settings: Settings) -> list[str]:
@@ -31,6 +32,43 @@ def required_topics(settings: Settings) -> dict[str, int]:
     """Return every topic of an installation with the number of partitions that it is created with."""
     names = dict.fromkeys([*audited_topics(settings), *outbox_topics(settings)])
     return {name: settings.topics.partitions_of(name) for name in names}
+
+
+RETENTION_MS = {"blocks": 30 * 24 * 3600 * 1000}
+"""Receipts are kept for 30 days: they are heads that stand outside the ledger."""
+
+
+async def create_topics(settings: Settings) -> dict[str, int]:
+    """Create the topics that are missing; returns their names and partitions.
+
+    Every topic has append time, so that no producer decides about the order of time, and is never compacted.
+    """
+    client_args = kafka_client_args(settings)
+    async with broker_errors(settings):
+        admin = AIOKafkaAdminClient(**client_args)
+        try:
+            await admin.start()
+            existing = set(await admin.list_topics())
+            wanted = {name: count for name, count in required_topics(settings).items() if name not in existing}
+            if not wanted:
+                return {}
+            answer = await admin.create_topics([_new_topic(name, count, settings) for name, count in wanted.items()])
+        finally:
+            await admin.close()
+    for name, code, *reason in answer.topic_errors:
+        if code not in {0, TopicAlreadyExistsError.errno}:
+            why = reason[0] if reason and reason[0] else for_code(code).description
+            raise ConfigurationError(f"the broker does not create {name}: {why}")
+    return wanted
+
+
+def _new_topic(name: str, partitions: int, settings: Settings) -> NewTopic:
+    configs = {"message.timestamp.type": "LogAppendTime", "cleanup.policy": "delete"}
+    retention = RETENTION_MS.get(name.removeprefix(f"{settings.topics.prefix}."))
+    if retention is not None:
+        configs["retention.ms"] = str(retention)
+    # -1: as many replicas as the broker makes by default
+    return NewTopic(name, num_partitions=partitions, replication_factor=-1, topic_configs=configs)
 
 
 async def check_topics(client_args: Mapping[str, Any], settings: Settings) -> str:

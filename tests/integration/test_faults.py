@@ -1,0 +1,199 @@
+"""What happens to logs and stores in the field: replaced, expired, aborted, away. On Apache Kafka itself."""
+
+import asyncio
+import time
+
+import aiokafka
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+
+from modeltrail.embedded.stack import Stack
+from tests.integration.conftest import require
+from tests.integration.events_for_tests import predictions
+from tests.integration.installation import Installation, http_get, until
+
+pytestmark = pytest.mark.kafka
+
+SHORT = {
+    # What a new epoch waits out: the longest time that a late insert can take.
+    "MODELTRAIL_KAFKA__MEMORY_ONLY": "false",
+    "MODELTRAIL_WORKER__INSERT_TIMEOUT_S": "5",
+    "MODELTRAIL_WORKER__SESSION_TIMEOUT_S": "6",
+}
+
+
+@pytest.fixture
+def on_disk(apache_stack, tmp_path):
+    """An installation on a broker that keeps its log, with short timeouts."""
+    with Installation(apache_stack, tmp_path, partitions=1, extra_env=SHORT) as prepared:
+        yield prepared
+
+
+async def alerts(installation, kind, within=60):
+    def raised():
+        client = installation.client()
+        try:
+            rows = client.query("SELECT kind, severity, message FROM alerts_raised FINAL").result_rows
+            return [row for row in rows if row[0] == kind]
+        finally:
+            client.close()
+
+    return await until(raised, within=within, what=f"an alert {kind}")
+
+
+async def test_aborted_and_open_transactions_are_no_facts(on_disk):
+    worker = on_disk.worker()
+    await on_disk.produce(predictions(100))
+    producer = on_disk.producer(transactional_id=on_disk.prefix)
+    await producer.start()
+    try:
+        for committed in (True, False, True):
+            await producer.begin_transaction()
+            await on_disk.produce(predictions(50, 1_000), producer=producer)
+            await (producer.commit_transaction() if committed else producer.abort_transaction())
+        await on_disk.chained_to_the_end()
+        await producer.begin_transaction()
+        await on_disk.produce(predictions(20, 2_000), producer=producer)
+        # Its records are in the log and no facts yet; a plain record behind them has to wait as well.
+        await on_disk.produce(predictions(1, 3_000))
+        assert len([row for row in on_disk.rows(on_disk.partition()) if row[3] == "record"]) == 200
+        await producer.commit_transaction()
+    finally:
+        await producer.stop()
+    await on_disk.chained_to_the_end()
+    await on_disk.assert_exact()
+    rows = on_disk.rows(on_disk.partition())
+    assert len([row for row in rows if row[3] == "record"]) == 221
+    assert [row[3] for row in rows].count("gap") >= 3
+    assert worker.stop() == 0
+    assert on_disk.verify()[0] == 0
+
+
+@pytest.mark.parametrize("size", [40, 400], ids=["shorter", "longer"])
+async def test_a_topic_created_again_opens_an_epoch(on_disk, size):
+    worker = on_disk.worker()
+    await on_disk.produce(predictions(200))
+    await on_disk.chained_to_the_end()
+    old = on_disk.rows(on_disk.partition())
+    assert worker.stop() == 0
+    await on_disk.recreate_topic(on_disk.topic())
+    await on_disk.produce(predictions(size, 5_000))
+    worker = on_disk.worker()
+    await on_disk.chained_to_the_end(epoch=1)
+    assert on_disk.rows(on_disk.partition(), epoch=0) == old
+    new = on_disk.rows(on_disk.partition(), epoch=1)
+    assert [row[2] for row in new] == list(range(size))
+    found = await alerts(on_disk, "epoch_opened")
+    assert len(found) == 1
+    assert found[0][1] == "critical"
+    assert worker.stop() == 0
+    code, result = on_disk.verify()
+    assert code == 0, result
+
+
+async def test_a_topic_created_again_under_a_running_worker_opens_an_epoch(on_disk):
+    worker = on_disk.worker()
+    await on_disk.produce(predictions(200))
+    await on_disk.chained_to_the_end()
+    await on_disk.recreate_topic(on_disk.topic())
+    await on_disk.produce(predictions(60, 5_000))
+    await on_disk.chained_to_the_end(epoch=1)
+    assert [row[2] for row in on_disk.rows(on_disk.partition(), epoch=1)] == list(range(60))
+    assert worker.stop() == 0
+    assert on_disk.verify()[0] == 0
+
+
+async def test_retention_that_passes_the_reader_opens_an_epoch_with_the_reason(on_disk):
+    worker = on_disk.worker()
+    await on_disk.produce(predictions(100))
+    await on_disk.chained_to_the_end()
+    assert worker.stop() == 0
+    await on_disk.produce(predictions(100, 100))
+    tp = aiokafka.TopicPartition(on_disk.topic(), 0)
+    await on_disk.admin(lambda client: client.delete_records({tp: RecordsToDelete(150)}))
+    worker = on_disk.worker()
+    await on_disk.chained_to_the_end(epoch=1)
+    assert [row[2] for row in on_disk.rows(on_disk.partition(), epoch=1)] == list(range(150, 200))
+    found = await alerts(on_disk, "epoch_opened")
+    assert "100 to 149" in found[0][2]
+    assert worker.stop() == 0
+    assert on_disk.verify()[0] == 0
+
+
+async def test_a_log_that_expired_after_it_was_chained_goes_on_in_its_epoch(on_disk):
+    worker = on_disk.worker()
+    await on_disk.produce(predictions(100))
+    await on_disk.chained_to_the_end()
+    assert worker.stop() == 0
+    tp = aiokafka.TopicPartition(on_disk.topic(), 0)
+    await on_disk.admin(lambda client: client.delete_records({tp: RecordsToDelete(100)}))
+    await on_disk.produce(predictions(10, 100))
+    worker = on_disk.worker()
+    await on_disk.chained_to_the_end()
+    rows = on_disk.rows(on_disk.partition())
+    assert [row[0] for row in rows] == [0] * 110
+    assert worker.stop() == 0
+
+
+async def test_offsets_of_the_group_that_were_reset_cost_time_and_no_truth(on_disk):
+    worker = on_disk.worker()
+    await on_disk.produce(predictions(500))
+    await on_disk.chained_to_the_end()
+    assert worker.stop() == 0
+    for offset in (0, 250, 500):
+        consumer = aiokafka.AIOKafkaConsumer(
+            bootstrap_servers=on_disk.stack.bootstrap_servers, group_id=on_disk.prefix, enable_auto_commit=False
+        )
+        await consumer.start()
+        tp = aiokafka.TopicPartition(on_disk.topic(), 0)
+        consumer.assign([tp])
+        await consumer.commit({tp: offset})
+        await consumer.stop()
+        await on_disk.produce(predictions(10, 500 + offset))
+        worker = on_disk.worker()
+        await on_disk.chained_to_the_end()
+        assert worker.stop() == 0
+        await on_disk.assert_exact()
+
+
+@pytest.mark.slow
+async def test_a_store_that_is_away_for_a_minute(tmp_path):
+    require("apache")
+    with Stack(tmp_path / "stack", broker="apache") as stack, Installation(stack, tmp_path, partitions=2) as here:
+        worker = here.worker(MODELTRAIL_WORKER__HTTP_PORT="0", MODELTRAIL_LOG__FORMAT="json")
+        await here.produce(predictions(500))
+        await here.chained_to_the_end()
+        stack.clickhouse.kill()
+        await here.produce(predictions(3_000, 500))
+        await until(lambda: "waiting for" in worker.output, what="the worker waits")
+        url = worker.output.split("health and metrics on ")[1].split('"')[0].split()[0]
+        assert http_get(f"{url}/readyz")[0] == 503
+        committed = await committed_offsets(here)
+        assert sum(committed.values()) <= 500
+        await away(60.0, worker, url)
+        assert await committed_offsets(here) == committed
+        stack.clickhouse.start()
+        await here.chained_to_the_end()
+        await until(lambda: http_get(f"{url}/readyz")[0] == 200, what="readiness")
+        await here.assert_exact()
+        assert worker.stop() == 0
+        assert here.verify()[0] == 0
+
+
+async def away(seconds, worker, url):
+    """The outage lasts: all the while the worker lives, answers and is not ready."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        assert worker.process.poll() is None
+        assert http_get(f"{url}/readyz")[0] == 503
+        await asyncio.sleep(1)
+
+
+async def committed_offsets(here):
+    client = AIOKafkaAdminClient(bootstrap_servers=here.stack.bootstrap_servers)
+    await client.start()
+    try:
+        offsets = await client.list_consumer_group_offsets(here.prefix)
+    finally:
+        await client.close()
+    return {(tp.topic, tp.partition): found.offset for tp, found in offsets.items() if "predictions" in tp.topic}
