@@ -16,7 +16,7 @@ of letters and digits; a string, a boolean or an integer of 32 bits), and not pr
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from modeltrail.events.moment import EXPECTED, parse_moment
 from modeltrail.events.refusal import ABSENT, ReasonClass, RefusedError, nearest
@@ -31,6 +31,7 @@ __all__ = [
     "Attributes",
     "Header",
     "Headers",
+    "Texts",
     "check_attribute",
     "check_extension",
     "from_document",
@@ -85,12 +86,18 @@ class Attributes(NamedTuple):
     retentionclass: str
 
 
-def _string(name: str, text: str, *, limit: int = ATTRIBUTE_MAX) -> str:
+Texts = tuple[Any, ...]
+"""The same as a plain tuple, where building the named one would cost too much."""
+
+
+def _string(name: str, text: str, limit: int = ATTRIBUTE_MAX) -> str:
+    if 0 < len(text) <= limit and text.isascii() and text.isprintable():
+        return text
     if not text:
         raise RefusedError(_ENVELOPE, name, text, "must not be empty")
     if len(text) > limit:
         raise RefusedError(_ENVELOPE, name, text, f"must have at most {limit} characters")
-    if not (text.isascii() and text.isprintable()) and _FORBIDDEN.search(text):
+    if _FORBIDDEN.search(text):
         raise RefusedError(_ENVELOPE, name, text, "must not hold control characters, surrogates or noncharacters")
     return text
 
@@ -297,23 +304,24 @@ def is_structured(found: Mapping[str, bytes | None]) -> bool:
     return structured
 
 
-def from_headers(found: Mapping[str, bytes | None]) -> Attributes:
-    """Return the attributes of a binary event from what `split_headers` returned."""
+def from_headers(found: Mapping[str, bytes | None]) -> Texts:
+    """Return the attributes of a binary event, in the order of `Attributes`, from what `split_headers` returned."""
     try:
         if found["specversion"] != b"1.0":
             _specversion("specversion", _decoded("specversion", found["specversion"]))
-        identity = _string("id", _decoded("id", found["id"]))
+        identity = _decoded("id", found["id"])
         source = _sources[found["source"]]
         kind = _types[found["type"]]
         time_us = _time_us(_decoded("time", found["time"]))
-        subject = _string("subject", _decoded("subject", found["subject"]))
+        subject = _decoded("subject", found["subject"])
         actor = _actors[found["actor"]]
     except KeyError as error:
         raise RefusedError(_ENVELOPE, error.args[0], ABSENT, "is required") from None
+    _string("id", identity)
+    _string("subject", subject)
+    fixed = (source, identity, kind, subject, time_us, actor)
     if len(found) == len(REQUIRED) + (_CONTENT_TYPE in found):
-        return Attributes(
-            source, identity, kind, subject, time_us, actor, DEFAULT_TENANT, "", "", "", "", DEFAULT_RETENTION_CLASS
-        )
+        return fixed + _DEFAULTS
     optional = _OPTIONAL.copy()
     for name, raw in found.items():
         if name in optional:
@@ -322,7 +330,7 @@ def from_headers(found: Mapping[str, bytes | None]) -> Attributes:
             check_attribute(name, _decoded(name, raw))
         elif name not in ATTRIBUTES and name != _CONTENT_TYPE:
             check_extension(name, _decoded(name, raw))
-    return Attributes(source, identity, kind, subject, time_us, actor, *optional.values())
+    return fixed + tuple(optional.values())
 
 
 _OPTIONAL = {
@@ -334,6 +342,8 @@ _OPTIONAL = {
     "retentionclass": DEFAULT_RETENTION_CLASS,
 }
 """Optional attributes with their defaults, in the order of `Attributes`."""
+
+_DEFAULTS = tuple(_OPTIONAL.values())
 
 
 def from_document(document: object) -> tuple[Attributes, object]:

@@ -146,18 +146,30 @@ class _Checked:
 def _scalars(value: dict[str, Any] | None) -> dict[str, Any]:
     if value is None:
         return {}
-    for name, part in value.items():
+    for part in value.values():
         kind = type(part)
-        if kind is str or kind is bool or part is None:
+        if kind is str:
             continue
-        if kind is float:
-            if part - part != 0:
-                raise violation("must be a finite number", part, (name,))
-        elif kind is not int:
-            raise violation("must be a string, a number, true, false or null", part, (name,))
-        elif not INT64_MIN <= part <= INT64_MAX:
-            raise violation("must fit 64 bits signed", part, (name,))
+        if kind is int:
+            if INT64_MIN <= part <= INT64_MAX:
+                continue
+        elif kind is float:
+            if part - part == 0:  # neither an infinity nor NaN
+                continue
+        elif kind is bool or part is None:
+            continue
+        raise _no_scalar(value)
     return value
+
+
+def _no_scalar(value: dict[str, Any]) -> PydanticCustomError:
+    for name, part in value.items():
+        found = check_json(part)
+        if found is not None:
+            return violation(found[2], part, (name, *found[0]))
+        if isinstance(part, dict | list):
+            return violation("must be a string, a number, true, false or null", part, (name,))
+    raise AssertionError(value)
 
 
 def _free(value: dict[str, Any] | None) -> dict[str, Any]:

@@ -56,6 +56,7 @@ class Judgement(NamedTuple):
 
 _VALID_BINARY = (VALID, "", "", "binary")
 _VALID_STRUCTURED = (VALID, "", "", "structured")
+_TYPE = 2  # where the type stands among the attributes
 _make = Judgement._make
 _type_of = EVENT_TYPES.get
 
@@ -75,36 +76,39 @@ def judge(topic: str, key: bytes | None, headers: Headers, value: bytes | None) 
             mode = "structured"
             attributes, data = from_document(parse(value))
             kind = _type_of(attributes.type) or event_type(attributes.type)
-            _check_topic(topic, kind)
-            _validate(kind, data)
+            if not topic.endswith(kind.topic_suffix):
+                return _rejected(_wrong_topic(topic, kind), mode)
+            kind.validate(data)
             return _make(_VALID_STRUCTURED + attributes)
         mode = "binary"
-        attributes = from_headers(found)
-        kind = _type_of(attributes.type) or event_type(attributes.type)
-        _check_topic(topic, kind)
-        _validate(kind, parse(value))
-        return _make(_VALID_BINARY + attributes)
+        texts = from_headers(found)
+        kind = _type_of(texts[_TYPE]) or event_type(texts[_TYPE])
+        if not topic.endswith(kind.topic_suffix):
+            return _rejected(_wrong_topic(topic, kind), mode)
+        data = parse(value)
+        kind.validate(data)
+        return _make(_VALID_BINARY + texts)
     except RefusedError as refused:
         return _rejected(refused, mode)
+    except ValidationError as error:
+        return _rejected(_invalid(error, kind, data), mode)
 
 
 def _rejected(refused: RefusedError, mode: str) -> Judgement:
     return Judgement(REJECTED, refused.sentence(), refused.reason_class.value, mode)
 
 
-def _validate(kind: EventType, data: object) -> None:
+def _invalid(error: ValidationError, kind: EventType, data: object) -> RefusedError:
     try:
-        kind.validate(data)
-    except ValidationError as error:
-        # The class must not depend on where in the document an unreadable number stands.
-        check_limits(data)
-        raise refusal_of(error, "data", kind.model.model_fields) from None
+        check_limits(data)  # first, so that the class does not depend on where an unreadable number stands
+    except RefusedError as refused:
+        return refused
+    return refusal_of(error, "data", kind.model.model_fields)
 
 
-def _check_topic(topic: str, kind: EventType) -> None:
-    if not topic.endswith(kind.family) or (len(topic) > len(kind.family) and topic[-len(kind.family) - 1] != "."):
-        expected = f"{kind.name} belongs on the topic <prefix>.{kind.family}"
-        raise RefusedError(ReasonClass.WRONG_TOPIC, "topic", topic, expected)
+def _wrong_topic(topic: str, kind: EventType) -> RefusedError:
+    expected = f"{kind.name} belongs on the topic <prefix>.{kind.family}"
+    return RefusedError(ReasonClass.WRONG_TOPIC, "topic", topic, expected)
 
 
 def _unreadable(value: bytes | None) -> RefusedError:

@@ -30,7 +30,10 @@ def parse_moment(text: str) -> int:
     """Return microseconds since 1970-01-01T00:00:00Z. ValueError for anything outside the grammar or the range."""
     if _match(text) is None:
         raise ValueError(EXPECTED)
-    since = datetime.fromisoformat(text) - _EPOCH
+    try:
+        since = datetime.fromisoformat(text) - _EPOCH
+    except ValueError:  # 30 February
+        raise ValueError(EXPECTED) from None
     microseconds = (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
     if not 0 <= microseconds < _END_US:
         raise ValueError(EXPECTED)

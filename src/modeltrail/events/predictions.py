@@ -68,8 +68,8 @@ class PredictionRecorded(Data):
         default_factory=dict, description="Groups by which drift and bias are compared.", examples=[{"origin": "EWR"}]
     )
     rule_id: Id | None = Field(default=None, description="The rule that made the prediction.", examples=["r-7"])
-    selected: bool | None = Field(default=None, description="Whether this prediction was used.", examples=[True])
-    excluded: bool | None = Field(default=None, description="Whether it was left out on purpose.", examples=[False])
+    selected: bool | None = Field(default=None, description="Whether this prediction was used.", examples=[False])
+    excluded: bool | None = Field(default=None, description="Whether it was left out on purpose.", examples=[True])
     exclusion_reason: Text | None = Field(
         default=None, description="Why it was left out; only with excluded: true.", examples=["below the threshold"]
     )

@@ -52,12 +52,14 @@ class EventType(NamedTuple):
     model: type[Data]
     table: str
     """The typed table of its rows."""
+    topic_suffix: str
+    """What the name of its topic ends with, whatever the prefix."""
     validate: Callable[[Any], Any]
     """Checks data as it was parsed; raises pydantic's ValidationError."""
 
 
 def _event_type(family: str, model: type[Data], table: str) -> EventType:
-    return EventType(model.event_type, family, model, table, model.__pydantic_validator__.validate_python)
+    return EventType(model.event_type, family, model, table, f".{family}", model.__pydantic_validator__.validate_python)
 
 
 EVENT_TYPES: Mapping[str, EventType] = MappingProxyType(
