@@ -87,4 +87,6 @@ def _parse(answer: bytes) -> ClusterMetadata | None:
         node, host, port = reader.int32(), reader.string(), reader.int32()
         reader.string()  # the rack
         brokers.append((node, host or "", port))
-    return ClusterMetadata(cluster_id=reader.string(), controller_id=reader.int32(), brokers=tuple(brokers))
+    metadata = ClusterMetadata(cluster_id=reader.string(), controller_id=reader.int32(), brokers=tuple(brokers))
+    reader.int32()  # the number of topics, which must be there although none was asked for
+    return metadata
