@@ -55,8 +55,6 @@ SELECT
     id,
     type,
     contract,
-    key,
-    length(value) AS value_bytes,
     chain,
     seq,
     entry_hash,

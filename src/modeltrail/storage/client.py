@@ -14,7 +14,6 @@ from modeltrail.storage.server_errors import STORE_FAILURES, translate, translat
 
 __all__ = ["ClickHouseAddress", "connect", "translate", "translated"]
 
-CONNECT_TIMEOUT_S = 5
 ANSWER_TIMEOUT_S = 30
 """One attempt at a query or an insert ends after this many seconds without a byte from the server."""
 
@@ -57,6 +56,11 @@ class ClickHouseAddress(Protocol):
         ...
 
     @property
+    def connect_timeout_s(self) -> int:
+        """Seconds to wait for a connection."""
+        ...
+
+    @property
     def ca_file(self) -> Path | None:
         """The authority that signed the certificate, None for the system's."""
         ...
@@ -91,7 +95,7 @@ def connect(
             password=secret,
             database=(clickhouse.database if database is None else database) or None,
             interface="https" if clickhouse.secure else "http",
-            connect_timeout=CONNECT_TIMEOUT_S,
+            connect_timeout=clickhouse.connect_timeout_s,
             send_receive_timeout=answer_timeout_s,
             autogenerate_session_id=False,
             client_name="modeltrail",
