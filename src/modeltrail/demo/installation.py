@@ -1,0 +1,230 @@
+"""A whole Modeltrail on this machine, in one directory: broker, store, topics, schema and workers.
+
+What `modeltrail up` keeps running and what the demo runs on. Other commands find it by the settings files in the
+directory, which hold passwords and are readable by their owner only:
+
+    modeltrail.toml    as the store's user `writer`: worker, publish, verify, heads, entry
+    migrator.toml      as `migrator`: migrate, rebuild
+
+Every process is a child of this one and ends with it, whatever ends it.
+"""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import sys
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+
+from modeltrail.embedded.credentials import Role
+from modeltrail.embedded.directory import DirectoryLock, free_port, prepare_directory, write_private
+from modeltrail.embedded.process import ChildProcess
+from modeltrail.embedded.stack import BrokerKind, Stack
+from modeltrail.errors import UnavailableError
+from modeltrail.settings import Settings, load
+from modeltrail.storage.client import connect
+from modeltrail.storage.migrations import apply
+from modeltrail.streaming.topics import required_topics
+
+__all__ = ["SETTINGS_FILE", "Installation", "WorkerProcess"]
+
+SETTINGS_FILE = "modeltrail.toml"
+_MIGRATOR_FILE = "migrator.toml"
+_WHAT = "the local installation"
+_ANSWER_S = 2.0
+_WORKER_STOP_S = 60.0
+_LAG_OF_PARTITION = re.compile(r'^modeltrail_lag_records\{partition="(\d+)",topic="([^"]+)"\} (\S+)', re.MULTILINE)
+
+
+class WorkerProcess:
+    """One ledger worker, as a process of its own. `number` counts from 1."""
+
+    def __init__(self, number: int, directory: Path, settings_file: Path, environ: Mapping[str, str]) -> None:
+        self.number = number
+        self.name = f"worker {number}"
+        self.address = f"http://127.0.0.1:{free_port()}"
+        self.child = ChildProcess(
+            self.name,
+            [
+                sys.executable, "-m", "modeltrail.cli.main", "worker", "--role", "ledger",
+                "--config", str(settings_file),
+            ],
+            log=directory / f"worker-{number}.log",
+            env={**environ, "MODELTRAIL_WORKER__HTTP_PORT": self.address.rpartition(":")[2]},
+        )  # fmt: skip
+
+    def start(self) -> None:
+        """Start it, and return at once."""
+        self.child.start(lambda: True, deadline_seconds=_ANSWER_S)
+
+    @property
+    def pid(self) -> int | None:
+        """Process id while it runs, else None."""
+        return self.child.pid
+
+    def ask_to_end(self) -> None:
+        """Tell it to store what it holds, to leave the group and to end; return at once."""
+        pid = self.child.pid
+        if pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+
+    @property
+    def ready(self) -> bool:
+        """Whether it says that it is connected and has its partitions."""
+        return self._ask("/readyz") is not None
+
+    def partitions(self) -> frozenset[tuple[str, int]]:
+        """Return topic and number of each partition that it reads; nothing while it does not answer."""
+        metrics = self._ask("/metrics") or ""
+        return frozenset((topic, int(number)) for number, topic, _ in _LAG_OF_PARTITION.findall(metrics))
+
+    def _ask(self, path: str) -> str | None:
+        try:
+            with urllib.request.urlopen(self.address + path, timeout=_ANSWER_S) as answer:  # noqa: S310 - our own
+                return str(answer.read().decode())
+        except OSError:  # not there yet, not ready, or gone
+            return None
+
+
+class Installation:
+    """Broker, store and workers in `directory`.
+
+    `broker` is "tansu" or "apache"; ports of None and 0 are free ones. `environ` is the environment that the
+    processes get, and that settings are read from; settings of broker and store are left out of it, because they
+    come from here.
+    Raises ConfigurationError when the directory is in use or cannot be used.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        broker: BrokerKind = "tansu",
+        kafka_port: int | None = None,
+        clickhouse_port: int = 0,
+        environ: Mapping[str, str] = os.environ,
+    ) -> None:
+        self.directory = prepare_directory(directory, what=_WHAT)
+        self._lock = DirectoryLock(self.directory, what=_WHAT)
+        try:
+            self.stack = Stack(self.directory, broker=broker, broker_port=kafka_port, clickhouse_port=clickhouse_port)
+        except BaseException:
+            self._lock.release()
+            raise
+        self.memory_only = broker == "tansu"
+        ours = ("MODELTRAIL_KAFKA__", "MODELTRAIL_CLICKHOUSE__", "MODELTRAIL_CONFIG", "MODELTRAIL_WORKER__HTTP_")
+        self.environ = {name: value for name, value in environ.items() if not name.startswith(ours)}
+        self.workers: list[WorkerProcess] = []
+
+    @property
+    def settings_file(self) -> Path:
+        """The file by which other commands find this installation."""
+        return self.directory / SETTINGS_FILE
+
+    @property
+    def broker_name(self) -> str:
+        """What the broker is, in a word or two."""
+        return "Tansu, memory only" if self.memory_only else "Apache Kafka"
+
+    def start_broker(self) -> None:
+        """Start the broker. Raises what `LocalBroker.start` raises."""
+        self.stack.broker.start()
+
+    def start_store(self) -> None:
+        """Start the store and write the settings files. Raises what `Store.start` raises."""
+        self.stack.clickhouse.start()
+        self._write_settings(self.settings_file, Role.WRITER, "worker, publish, verify, heads, entry, doctor")
+        self._write_settings(self.directory / _MIGRATOR_FILE, Role.MIGRATOR, "migrate, rebuild")
+
+    def _write_settings(self, file: Path, role: Role, commands: str) -> None:
+        user = self.stack.clickhouse.credentials[role]
+        lines = [
+            "# Written at every start: the ports may be others each time.",
+            f"# For: {commands}.",
+            "",
+            "[kafka]",
+            f"bootstrap_servers = {json.dumps(self.stack.bootstrap_servers)}",
+            f"memory_only = {json.dumps(self.memory_only)}",
+            "",
+            "[clickhouse]",
+            f"host = {json.dumps(self.stack.clickhouse.host)}",
+            f"port = {self.stack.clickhouse.port}",
+            f"user = {json.dumps(user.user)}",
+            f"password = {json.dumps(user.password)}",
+            f"database = {json.dumps(self.stack.clickhouse.database)}",
+            "",
+            "[worker]",
+            "http_port = 0",
+        ]
+        write_private(file, "\n".join(lines) + "\n")
+
+    def settings(self) -> Settings:
+        """Return the settings that the workers get; known once the store runs."""
+        return load(self.settings_file, environ=self.environ)
+
+    def migrate(self) -> int:
+        """Bring the schema up to date; return how many migrations were applied."""
+        client = connect(load(self.directory / _MIGRATOR_FILE, environ=self.environ).clickhouse)
+        try:
+            return len(apply(client))
+        finally:
+            client.close()
+
+    def create_topics(self) -> dict[str, int]:
+        """Create the topics that are missing; return all of them with their number of partitions."""
+        # An empty file: the settings file of the working directory is about some other installation.
+        topics = required_topics(load(Path(os.devnull), environ=self.environ))
+        self.stack.create_topics(topics)
+        return topics
+
+    def start_worker(self) -> WorkerProcess:
+        """Start one more worker, and return at once."""
+        worker = WorkerProcess(len(self.workers) + 1, self.directory, self.settings_file, self.environ)
+        worker.start()
+        self.workers.append(worker)
+        return worker
+
+    def check(self) -> None:
+        """Raise UnavailableError, with the end of its log, if a process has ended that nobody ended."""
+        for name, running, log in (
+            (self.stack.broker.name, self.stack.broker.running, self.stack.broker.log_file),
+            (self.stack.clickhouse.name, self.stack.clickhouse.running, self.stack.clickhouse.log_file),
+        ):
+            if not running:
+                raise UnavailableError(f"{name} ended by itself (log: {log})")
+        for worker in self.workers:
+            if not worker.child.running:
+                tail = worker.child.log_tail(4)
+                raise UnavailableError(
+                    f"{worker.name} ended with exit code {worker.child.returncode} (log: {worker.child.log})"
+                    + (f":\n{tail}" if tail else "")
+                )
+
+    def stop_workers(self) -> None:
+        """Ask all workers to store what they hold and end, and wait for them."""
+        for worker in self.workers:
+            worker.ask_to_end()
+        for worker in self.workers:
+            worker.child.stop(grace_seconds=_WORKER_STOP_S)
+        self.workers.clear()
+
+    def stop(self) -> None:
+        """End everything in an orderly way: workers, store, broker."""
+        try:
+            self.stop_workers()
+            self.stack.stop()
+        finally:
+            self._lock.release()
+
+    def kill(self) -> None:
+        """End everything at once."""
+        try:
+            for worker in self.workers:
+                worker.child.kill()
+            self.stack.kill()
+        finally:
+            self._lock.release()

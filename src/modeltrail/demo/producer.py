@@ -1,0 +1,137 @@
+"""The producing system of the demo: `python -m modeltrail.demo.producer --config FILE --months 3,4,5`.
+
+A process of its own, as in life. It reads the flights, trains the model on January and February, lets it predict the
+flights of the months that it is told, publishes all that happens, and tells how far it is in JSON lines on stdout:
+
+    {"step": "flights", "flights": 336776}
+    {"step": "model", "rows": 43606, "held_out": 6403, "auc": 0.9037}
+    {"step": "plan", "events": 330123, "types": {"modeltrail.prediction.recorded.v1": 278348, ...}}
+    {"step": "published", "events": 12000}              again and again
+    {"step": "done", "events": 330123, "seconds": 41.2}
+"""
+
+import argparse
+import asyncio
+import json
+import sys
+import time
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from modeltrail.demo.flights import FLIGHTS_OF_2013, read_flights
+from modeltrail.demo.happenings import ScoredFlight, day_events, days, expected_events
+from modeltrail.demo.poison import POISON
+from modeltrail.errors import ModeltrailError
+from modeltrail.events.encode import Event
+from modeltrail.events.registry import topic_name
+from modeltrail.kafka_client import kafka_client_args, start_producer
+from modeltrail.sdk import Publisher
+from modeltrail.settings import Settings, load
+
+__all__ = ["TRAINING_MONTHS", "Message", "main"]
+
+TRAINING_MONTHS = (1, 2)
+_TELL_S = 0.2
+
+
+class Message(NamedTuple):
+    """One line of the producer: its step, and what it says about it."""
+
+    step: str
+    said: dict[str, Any]
+
+    @classmethod
+    def parse(cls, line: str) -> "Message | None":
+        """Read a line of the log; None where it is none of these."""
+        if not line.startswith('{"step"'):
+            return None
+        said = json.loads(line)
+        return cls(said.pop("step"), said)
+
+
+def _tell(step: str, **said: object) -> None:
+    sys.stdout.write(json.dumps({"step": step, **said}) + "\n")
+    sys.stdout.flush()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Publish everything; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m modeltrail.demo.producer", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--config", type=Path, required=True, help="settings file that names the broker")
+    parser.add_argument("--months", required=True, help="which months of 2013 to publish, such as 3,4,5")
+    options = parser.parse_args(arguments)
+    months = [int(month) for month in options.months.split(",")]
+    try:
+        flights = _scored_flights(months)
+        asyncio.run(_publish(load(options.config), flights))
+    except ModeltrailError as error:
+        sys.stderr.write(f"modeltrail: {error}\n")
+        return error.exit_code
+    return 0
+
+
+def _scored_flights(months: Sequence[int]) -> list[ScoredFlight]:
+    from modeltrail.demo.model import train  # noqa: PLC0415 - the first line comes before numpy
+
+    wanted = {*TRAINING_MONTHS, *months}
+    flights = read_flights(wanted)
+    _tell("flights", flights=len(flights), of=FLIGHTS_OF_2013)
+    model = train([flight for flight in flights if flight.month in TRAINING_MONTHS])
+    _tell("model", rows=model.rows, held_out=model.held_out, auc=round(model.auc, 4))
+    live = [flight for flight in flights if flight.month in months]
+    scores = iter(model.scores([flight for flight in live if not flight.cancelled]).tolist())
+    return [ScoredFlight(flight, None if flight.cancelled else next(scores)) for flight in live]
+
+
+async def _publish(settings: Settings, flights: Sequence[ScoredFlight]) -> None:
+    types = expected_events(flights)
+    _tell("plan", events=types.total() + len(POISON), poison=len(POISON), types=types)
+    count = _Count()
+    started = time.monotonic()
+    async with Publisher(settings=settings) as publisher:
+        events = _events(settings, flights, poison_after=types.total() // 3, count=count)
+        await publisher.publish_many(events, on_delivery=lambda _: count.add(1))
+    _tell("done", events=count.published, seconds=round(time.monotonic() - started, 3))
+
+
+class _Count:
+    """Counts acknowledged records, and tells them a few times a second."""
+
+    def __init__(self) -> None:
+        self.published = 0
+        self._told = time.monotonic()
+
+    def add(self, number: int) -> None:
+        self.published += number
+        if time.monotonic() - self._told >= _TELL_S:
+            self._told = time.monotonic()
+            _tell("published", events=self.published)
+
+
+async def _events(
+    settings: Settings, flights: Sequence[ScoredFlight], *, poison_after: int, count: _Count
+) -> AsyncIterator[Event]:
+    number = 0
+    for day, of_day in days(flights):
+        for event in day_events(day, of_day):
+            yield event
+            number += 1
+            if number == poison_after:
+                count.add(await _poison(settings))
+
+
+async def _poison(settings: Settings) -> int:
+    """Write the records that the publisher refuses to send, as a program without it would."""
+    topic = topic_name("predictions", settings.topics.prefix)
+    producer = await start_producer(kafka_client_args(settings))
+    try:
+        for record in POISON:
+            await producer.send_and_wait(topic, record.value, key=record.key, headers=record.headers)
+    finally:
+        await producer.stop()
+    return len(POISON)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

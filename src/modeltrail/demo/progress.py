@@ -1,0 +1,134 @@
+"""How far everything is, from the broker and the ledger themselves."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.resources import files
+from typing import Any, NamedTuple
+
+from modeltrail.events.registry import EVENT_TYPES
+from modeltrail.kafka_client import kafka_client_args
+from modeltrail.ledger.chain import PartitionId
+from modeltrail.settings import Settings
+from modeltrail.storage.client import connect
+from modeltrail.storage.server_errors import translated
+from modeltrail.streaming.log import KafkaLog
+from modeltrail.streaming.topics import audited_topics
+
+__all__ = ["Look", "Observer", "Rates", "query"]
+
+Partition = tuple[str, int]
+"""Topic and number."""
+
+
+def query(name: str) -> str:
+    """Return the text of a query of the demo."""
+    return files("modeltrail.demo").joinpath("sql", f"{name}.sql").read_text(encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class Look:
+    """What there was to see at one moment."""
+
+    at: float
+    """Seconds of the monotonic clock."""
+    ends: Mapping[Partition, int]
+    """The offset behind the last record, of each audited partition."""
+    chained: Mapping[Partition, int]
+    """The offset behind the last record that the newest chain holds."""
+    entries: int
+    """In all chains."""
+    chains: int
+    typed_rows: int
+
+    @property
+    def published(self) -> int:
+        """Records in the audited topics."""
+        return sum(self.ends.values())
+
+    @property
+    def behind(self) -> dict[Partition, int]:
+        """Records that are not chained yet, by partition; partitions without any are left out."""
+        lags = {partition: end - self.chained.get(partition, 0) for partition, end in self.ends.items()}
+        return {partition: lag for partition, lag in lags.items() if lag > 0}
+
+    @property
+    def lag(self) -> int:
+        """Records that are published and not chained yet."""
+        return sum(self.behind.values())
+
+
+class Observer:
+    """Looks at broker and ledger without taking part. A context manager; used by one thread.
+
+    Raises BrokerUnavailableError or StoreUnavailableError when one of them does not answer.
+    """
+
+    def __init__(self, settings: Settings, *, cluster: str) -> None:
+        self._partitions = [
+            PartitionId(cluster, topic, number)
+            for topic in audited_topics(settings)
+            for number in range(settings.topics.partitions_of(topic))
+        ]
+        self._log = KafkaLog(kafka_client_args(settings))
+        self._client: Any = connect(settings.clickhouse)
+        self._runner = asyncio.Runner()
+        self._tables = [kind.table for kind in EVENT_TYPES.values()]
+
+    def __enter__(self) -> "Observer":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Disconnect from both."""
+        self._client.close()
+        self._runner.run(self._log.stop())
+        self._runner.close()
+
+    def look(self) -> Look:
+        """Return what there is to see now."""
+        # The ledger first: what is chained is then never more than what is published.
+        with translated():
+            rows = self._client.query(query("progress")).result_rows
+            typed = self._client.query(query("typed_rows"), parameters={"tables": self._tables}).first_row[0]
+        ends = self._runner.run(self._log.ends(self._partitions))
+        newest: dict[Partition, tuple[int, int, int]] = {}
+        for topic, partition, epoch, first_offset, _, next_offset in rows:
+            place = (epoch, first_offset, next_offset)
+            newest[topic, partition] = max(newest.get((topic, partition), place), place)
+        return Look(
+            at=time.monotonic(),
+            ends={(partition.topic, partition.partition): end for partition, end in ends.items()},
+            chained={partition: place[2] for partition, place in newest.items()},
+            entries=sum(row[4] for row in rows),
+            chains=len(rows),
+            typed_rows=int(typed),
+        )
+
+
+class _Sample(NamedTuple):
+    at: float
+    counts: tuple[int, ...]
+
+
+@dataclass
+class Rates:
+    """Counts a second over the last `window_s` seconds, for several counts at once."""
+
+    window_s: float = 2.5
+    _samples: deque[_Sample] = field(default_factory=deque)
+
+    def add(self, at: float, *counts: int) -> tuple[float, ...]:
+        """Add a sample at second `at`; return the rate of each count."""
+        self._samples.append(_Sample(at, counts))
+        while len(self._samples) > 2 and self._samples[1].at <= at - self.window_s:
+            self._samples.popleft()
+        first = self._samples[0]
+        seconds = at - first.at
+        if seconds <= 0:
+            return tuple(0.0 for _ in counts)
+        return tuple((now - before) / seconds for now, before in zip(counts, first.counts, strict=True))
