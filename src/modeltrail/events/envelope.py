@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from modeltrail.events.moment import EXPECTED, parse_moment
-from modeltrail.events.refusal import ABSENT, ReasonClass, RefusedError, nearest
+from modeltrail.events.refusal import ABSENT, PRESENT, ReasonClass, RefusedError, nearest
 
 __all__ = [
     "ATTRIBUTES",
@@ -272,15 +272,17 @@ def _unusual(name: str | bytes) -> str:
     text = name.decode("utf-8", "backslashreplace") if isinstance(name, bytes) else name
     folded = text.casefold()
     if folded == _CONTENT_TYPE:
-        raise RefusedError(_ENVELOPE, text, ABSENT, "must be written content-type, in lower case")
+        raise RefusedError(_ENVELOPE, text, PRESENT, "must be written content-type, in lower case")
     if not folded.startswith("ce_"):
         return _IGNORED
     attribute = text[3:]
     if text != folded or not _NAME.match(attribute):
-        raise RefusedError(_ENVELOPE, text, ABSENT, "must be ce_ and an attribute name of lowercase letters and digits")
+        raise RefusedError(
+            _ENVELOPE, text, PRESENT, "must be ce_ and an attribute name of lowercase letters and digits"
+        )
     if attribute in {"data", "datacontenttype"}:
         where = "the value" if attribute == "data" else "the header content-type"
-        raise RefusedError(_ENVELOPE, text, ABSENT, f"must not be there: in binary mode it is {where}")
+        raise RefusedError(_ENVELOPE, text, PRESENT, f"must not be there: in binary mode it is {where}")
     return attribute
 
 
@@ -295,7 +297,7 @@ def is_structured(found: Mapping[str, bytes | None]) -> bool:
     structured = _content_types[raw] == CONTENT_TYPE_STRUCTURED
     if structured and len(found) > 1:
         header = next(f"ce_{name}" for name in found if name != _CONTENT_TYPE)
-        raise RefusedError(_ENVELOPE, header, ABSENT, "must not stand beside a structured event, which says it itself")
+        raise RefusedError(_ENVELOPE, header, PRESENT, "must not stand beside a structured event, which says it itself")
     if not structured and len(found) == 1:
         expected = (
             f"must come with ce_ headers, or be {CONTENT_TYPE_STRUCTURED} or absent where the value is a whole event"
@@ -348,10 +350,11 @@ _DEFAULTS = tuple(_OPTIONAL.values())
 
 def from_document(document: object) -> tuple[Attributes, object]:
     """Return attributes and data of a structured event that was parsed from JSON."""
-    if not isinstance(document, dict):
-        raise RefusedError(_ENVELOPE, "value", document, "must be a CloudEvent: a JSON object with specversion, id ...")
+    if not isinstance(document, dict) or "specversion" not in document:
+        expected = "must be a whole CloudEvent with specversion, or come with ce_ headers"
+        raise RefusedError(_ENVELOPE, "value", document, expected)
     if "data_base64" in document:
-        raise RefusedError(_ENVELOPE, "data_base64", ABSENT, "must not be there: data is JSON, in the member data")
+        raise RefusedError(_ENVELOPE, "data_base64", PRESENT, "must not be there: data is JSON, in the member data")
     texts: dict[str, str] = {}
     for name, value in document.items():
         if name == "data" or value is None:

@@ -14,6 +14,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from modeltrail.events.moment import EXPECTED, PATTERN, format_moment, parse_moment
 from modeltrail.events.reading import INT64_MAX, INT64_MIN, check_json
+from modeltrail.events.refusal import ABSENT, PATTERNS
 
 __all__ = [
     "Count",
@@ -40,12 +41,15 @@ TEXT_MAX = 65_536
 NAME_MAX = 256
 
 _NO_CONTROL = r"^[^\x00-\x1f\x7f-\x9f]+$"
+_SHA256 = r"^[0-9a-f]{64}$"
+PATTERNS[_NO_CONTROL] = "must not hold control characters"
+PATTERNS[_SHA256] = "must be 64 lowercase hex digits"
 
 Scalar = str | float | int | bool | None
 """What `features`, `strata`, `conditions` and `attributes` map names to."""
 
 
-def violation(expected: str, value: object = None, path: tuple[str, ...] = ()) -> PydanticCustomError:
+def violation(expected: str, value: object = ABSENT, path: tuple[str, ...] = ()) -> PydanticCustomError:
     """Return an error for a validator to raise: what is wanted, what stood there, and where below the field."""
     return PydanticCustomError("contract", "{expected}", {"expected": expected, "value": value, "path": path})
 
@@ -88,7 +92,7 @@ Duration = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0, le=INT64_MAX)]
 """How many: an integer from 0 to 2^63 - 1."""
 
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Sha256 = Annotated[str, Field(pattern=_SHA256)]
 """A SHA-256 digest as 64 lowercase hex digits."""
 
 

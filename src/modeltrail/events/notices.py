@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from modeltrail.events.fields import Count, Id, Listed, Part, Sha256, Text, violation
 from modeltrail.events.reading import read_json
-from modeltrail.events.refusal import RefusedError, refusal_of
+from modeltrail.events.refusal import PATTERNS, RefusedError, refusal_of
 
 __all__ = ["Block", "Reject"]
 
@@ -29,7 +29,9 @@ ReasonClassName = Literal[
     "invalid_data",
 ]
 Timestamp = Annotated[int, Field(ge=-1, le=2**63 - 1)]
-Base64 = Annotated[str, Field(pattern=r"^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$")]
+_BASE64 = r"^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
+PATTERNS[_BASE64] = "must be base64 (RFC 4648, with padding)"
+Base64 = Annotated[str, Field(pattern=_BASE64)]
 
 
 class _Notice(Part):

@@ -83,10 +83,10 @@ class PredictionRecorded(Data):
     def _fits_its_kind(self) -> Self:
         if self.kind == "regression":
             if self.value is None:
-                raise violation("is required where kind is regression", None, ("value",))
+                raise violation("is required where kind is regression", path=("value",))
         elif self.label is None and not self.probabilities and (self.score is None or self.kind == "multiclass"):
             wanted = "label, score or probabilities" if self.kind == "binary" else "label or probabilities"
-            raise violation(f"{wanted}: one of them is required where kind is {self.kind}", None, ("label",))
+            raise violation(f"{wanted}: one of them is required where kind is {self.kind}", path=("label",))
         if self.exclusion_reason is not None and not self.excluded:
             raise violation("is only allowed where excluded is true", self.exclusion_reason, ("exclusion_reason",))
         return self
@@ -109,5 +109,5 @@ class PredictionOutcome(Data):
     @model_validator(mode="after")
     def _says_something(self) -> Self:
         if self.value is None and self.label is None:
-            raise violation("value or label: one of them is required", None, ("value",))
+            raise violation("value or label: one of them is required", path=("value",))
         return self

@@ -22,6 +22,7 @@ _DIGITS = bytes.maketrans(b"123456789", b"0" * 9)
 _NINETEEN = b"0" * 19  # the shortest integer that may not fit 64 bits has 19 digits
 _BOM = b"\xef\xbb\xbf"
 _STRUCTURE = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[{]|[\]}]', re.DOTALL)
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 _LONG_NUMBER = re.compile(rb'"(?:[^"\\]|\\.)*+"|([0-9]{4000})', re.DOTALL)
 _AMBIGUOUS = ReasonClass.AMBIGUOUS_JSON
 
@@ -89,29 +90,33 @@ def check_json(value: object, depth: int = 0) -> tuple[list[str], object, str] |
 
 
 def _diagnosed(data: bytes, message: str) -> RefusedError:
-    """Say why the parser refused. The class depends on the bytes alone, never on the parser's wording."""
+    """Say why the parser refused. The class depends on what parses after which change, never on the wording."""
+    begin = data[:40]
     if data.startswith(_BOM):
-        return RefusedError(_AMBIGUOUS, "value", data, "must not begin with a byte order mark")
+        return RefusedError(_AMBIGUOUS, "value", begin, "must not begin with a byte order mark")
     try:
         data.decode()
     except UnicodeDecodeError as error:
         at = data[error.start : error.start + 16]
         return RefusedError(ReasonClass.UNDECODABLE, "value", at, f"must be UTF-8, and is not at byte {error.start}")
     if _nesting(data) > NESTING_MAX:
-        return RefusedError(_AMBIGUOUS, "value", data, f"must not be nested deeper than {NESTING_MAX}")
-    if _parses(data, catch_duplicate_keys=False, allow_inf_nan=False):
-        where = message.removeprefix("Detected duplicate key ")
-        return RefusedError(_AMBIGUOUS, "value", data, f"must not hold a member name twice: {_plain(where)}")
-    if _parses(data, catch_duplicate_keys=False, allow_inf_nan=True):
-        return RefusedError(_AMBIGUOUS, "value", data, "must not hold NaN or an infinity")
+        return RefusedError(_AMBIGUOUS, "value", begin, f"must not be nested deeper than {NESTING_MAX}")
+    if _parses(data, allow_inf_nan=False):
+        where = _plain(message.removeprefix("Detected duplicate key "))
+        return RefusedError(_AMBIGUOUS, "value", begin, f"must not hold a member name twice: {where}")
+    if _parses(data, allow_inf_nan=True):
+        return RefusedError(_AMBIGUOUS, "value", begin, "must not hold NaN or an infinity")
+    if _parses(_SURROGATE.sub(rb"\\u0041", data), allow_inf_nan=True):
+        return RefusedError(_AMBIGUOUS, "value", begin, f"must not hold half of a surrogate pair: {_plain(message)}")
     if any(match.group(1) for match in _LONG_NUMBER.finditer(data)):
-        return RefusedError(_AMBIGUOUS, "value", data, "must not hold a number of 4000 digits and more")
-    return RefusedError(ReasonClass.NOT_JSON, "value", data, f"must be JSON: {_plain(message)}")
+        return RefusedError(_AMBIGUOUS, "value", begin, "must not hold a number of 4000 digits and more")
+    return RefusedError(ReasonClass.NOT_JSON, "value", begin, f"must be JSON: {_plain(message)}")
 
 
-def _parses(data: bytes, *, catch_duplicate_keys: bool, allow_inf_nan: bool) -> bool:
+def _parses(data: bytes, *, allow_inf_nan: bool) -> bool:
+    """Whether the parser takes the bytes, member names twice included."""
     try:
-        _from_json(data, catch_duplicate_keys=catch_duplicate_keys, allow_inf_nan=allow_inf_nan)
+        _from_json(data, allow_inf_nan=allow_inf_nan)
     except ValueError:
         return False
     return True
@@ -130,4 +135,4 @@ def _nesting(data: bytes) -> int:
 
 
 def _plain(message: str) -> str:
-    return message[:200].encode("ascii", "backslashreplace").decode().replace("\n", "\\n")
+    return message[:200].encode("unicode_escape").decode()

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from modeltrail.errors import InvalidEventError
 
-__all__ = ["ReasonClass", "RefusedError", "nearest", "refusal_of", "shown"]
+__all__ = ["ABSENT", "PRESENT", "ReasonClass", "RefusedError", "nearest", "refusal_of", "shown"]
 
 _SHOWN_MAX = 80
 _INT64_BITS = 63
@@ -56,26 +56,34 @@ class RefusedError(Exception):
 
     def sentence(self) -> str:
         """Return `field: value: expectation` in one line without control characters."""
-        return f"{_escaped(self.field)}: {shown(self.value)}: {self.expected}"
+        return f"{_short(self.field)}: {shown(self.value)}: {self.expected}"
 
     def as_invalid_event(self) -> InvalidEventError:
         """Return the same refusal as the public error. Values that are costly to print are described instead."""
         plain = self.value if isinstance(self.value, str | bool | float | None) else shown(self.value)
+        if self.value is ABSENT:
+            plain = None
         return InvalidEventError(self.field, plain, self.expected)
 
 
-class Absent:
-    """Stands for a member that is not there."""
+class _Mark:
+    """Stands in a sentence where there is no value to show."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
 
 
-ABSENT = Absent()
+ABSENT = _Mark("missing")
+"""A member or attribute that is not there."""
+PRESENT = _Mark("present")
+"""A header or member that should not be there, whatever its value."""
 
 
 def shown(value: object) -> str:
     """Return a value for a sentence: at most 80 characters, printable ASCII, containers only described."""
-    if value is ABSENT:
-        return "missing"
     match value:
+        case _Mark():
+            return value.text
         case bool() | None | float():
             text = json.dumps(value)
         case int():
@@ -94,8 +102,8 @@ def shown(value: object) -> str:
     return text if len(text) <= _SHOWN_MAX else text[: _SHOWN_MAX - 3] + "..."
 
 
-def _escaped(text: str) -> str:
-    return json.dumps(text[:200])[1:-1]
+def _short(path: str) -> str:
+    return json.dumps(path if len(path) <= _SHOWN_MAX else path[: _SHOWN_MAX - 3] + "...")[1:-1]
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -114,10 +122,10 @@ _EXPECTED: Mapping[str, str] = {
     "int_type": "must be an integer without fraction or exponent",
     "float_type": "must be a number",
     "finite_number": "must be a finite number of double precision",
-    "greater_than_equal": "must be at least {ge}",
-    "greater_than": "must be greater than {gt}",
-    "less_than_equal": "must be at most {le}",
-    "less_than": "must be less than {lt}",
+    "greater_than_equal": "must be at least {ge:g}",
+    "greater_than": "must be greater than {gt:g}",
+    "less_than_equal": "must be at most {le:g}",
+    "less_than": "must be less than {lt:g}",
     "literal_error": "must be one of {expected}",
     "dict_type": "must be an object",
     "list_type": "must be a list",
@@ -125,6 +133,10 @@ _EXPECTED: Mapping[str, str] = {
     "model_attributes_type": "must be an object",
     "too_long": "must have at most {max_length} elements",
 }
+
+
+PATTERNS: dict[str, str] = {}
+"""What the patterns of string fields say in words; filled where the fields are defined."""
 
 
 def refusal_of(error: ValidationError, where: str, fields: Iterable[str]) -> RefusedError:
@@ -140,9 +152,9 @@ def refusal_of(error: ValidationError, where: str, fields: Iterable[str]) -> Ref
         expected = context["expected"]
     elif kind == "extra_forbidden":
         hint = nearest(str(first["loc"][-1]), fields) if len(first["loc"]) == 1 else ""
-        expected = "unknown field; the contract does not know it, free content belongs in metadata or details" + hint
+        expected = "is a field that the contract does not know" + hint
     elif kind == "string_pattern_mismatch":
-        expected = f"must match {context['pattern']}"
+        expected = PATTERNS[context["pattern"]]
     else:
         expected = _EXPECTED[kind].format(**context) if kind in _EXPECTED else first["msg"]
     if kind == "missing":
