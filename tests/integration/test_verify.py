@@ -1,17 +1,11 @@
 """Verification on the real engine: both modes find every attack where it is, and nothing where nothing is."""
 
 import copy
-import io
-import re
-from types import SimpleNamespace
 
 import clickhouse_connect.driver.exceptions
-import pyarrow as pa
 import pytest
-from pydantic import SecretStr
 
 from modeltrail.embedded.credentials import Role
-from modeltrail.embedded.store_launcher import Store
 from modeltrail.errors import ConfigurationError, NotVerifiableError
 from modeltrail.events.judge import CONTRACT_VERSION, judge
 from modeltrail.ledger.entry import GenesisReason
@@ -19,102 +13,23 @@ from modeltrail.ledger.findings import Kind
 from modeltrail.ledger.heads import KeptHead
 from modeltrail.ledger.report import Verdict
 from modeltrail.ledger.sequencer import Sequencer
-from modeltrail.storage import migration_files, migrations, verify_projections, verify_recompute, verify_sql
-from modeltrail.storage.arrow_rows import COLUMNS, to_stream
-from modeltrail.storage.client import connect
+from modeltrail.storage import migrations, verify_recompute, verify_sql
 from modeltrail.storage.projections import projections
-from modeltrail.storage.queries import sql
 from modeltrail.storage.verify_ledger import VerifyRequest, verify_ledger
-from modeltrail.storage.verify_reader import LedgerReader
-from tests.ledger.tampering import A0, A1, A2, ATTACKS, B0, append, event, fold, genuine, head_of
+from tests.integration.scratch import (
+    GENUINE,
+    HEADS,
+    MODES,
+    TOTAL,
+    SpyClient,
+    check,
+    first_faults,
+    insert,
+    login,
+)
+from tests.ledger.tampering import A0, A1, A2, ATTACKS, B0, append, event, fold, head_of
 
-MODES = pytest.mark.parametrize("recompute", [False, True], ids=["sql", "here"])
-GENUINE = genuine()
-HEADS = [KeptHead(str(chain), rows[-1].seq, rows[-1].entry_hash) for chain, rows in GENUINE.items()]
-TOTAL = sum(len(rows) for rows in GENUINE.values())
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory):
-    store = Store(tmp_path_factory.mktemp("store"), scratch=True)
-    store.start()
-    yield store
-    store.stop()
-
-
-def login(store, role, database):
-    who = store.credentials[role]
-    address = SimpleNamespace(
-        host=store.host, port=store.port, user=who.user, password=SecretStr(who.password), database=database,
-        secure=False, ca_file=None,
-    )  # fmt: skip
-    return connect(address)
-
-
-def scratch_database(store, name, *, whole):
-    """A database without the constraints that would refuse the attacks; with the typed tables where `whole`."""
-    client = login(store, Role.SCRATCH, "modeltrail")
-    client.command(f"CREATE DATABASE {name}")
-    client.close()
-    client = login(store, Role.SCRATCH, name)
-    for migration in migration_files.load()[: None if whole else 1]:
-        for statement in migration.statements:
-            client.command(re.sub(r",\s*CONSTRAINT.*\n\)\n(?=ENGINE)", "\n)\n", statement.text, flags=re.DOTALL))
-    return client
-
-
-@pytest.fixture(scope="module")
-def scratch(store):
-    client = scratch_database(store, "scratch", whole=False)
-    yield client
-    client.close()
-
-
-@pytest.fixture
-def ledger(scratch):
-    """An empty ledger table that takes anything, without its typed tables."""
-    scratch.command("TRUNCATE TABLE ledger")
-    scratch.command("SYSTEM STOP MERGES ledger")
-    return scratch
-
-
-@pytest.fixture(scope="module")
-def typed_database(store):
-    client = scratch_database(store, "typed", whole=True)
-    yield client
-    client.close()
-
-
-@pytest.fixture
-def typed(typed_database):
-    """An empty ledger table that takes anything, with the typed tables that its views fill."""
-    for table in ("ledger", *sorted({view.table for view in projections()})):
-        typed_database.command(f"TRUNCATE TABLE {table}")
-    return typed_database
-
-
-def insert(client, ledger, *, appended_at=1_388_534_500_000):
-    """Insert rows as they are: the text of the chain apart from its columns, repeats within the block kept."""
-    rows = [row for rows in ledger.values() for row in rows]
-    texts = [str(chain) for chain, rows in ledger.items() for _ in rows]
-    table = pa.ipc.open_stream(io.BytesIO(to_stream(rows, appended_at))).read_all()
-    table = table.set_column(0, "chain", pa.array(texts))
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table)
-    settings = {"optimize_on_insert": 0, "async_insert": 0}
-    client.raw_insert("ledger", COLUMNS, bytes(sink.getvalue()), fmt="ArrowStream", settings=settings)
-
-
-def check(client, *, recompute, views=(), **options):
-    request = VerifyRequest(recompute=recompute, judge=judge, contract=CONTRACT_VERSION, **options)
-    return verify_ledger(client, request, views=views, insert_seconds=0.0)
-
-
-def first_faults(report):
-    found = {chain.chain: chain.first_fault for chain in report.chains if chain.first_fault is not None}
-    found |= {one.chain: one for one in report.findings}
-    return {chain: (one.seq, one.kind) for chain, one in found.items()}
+pytest_plugins = ("tests.integration.scratch",)
 
 
 @MODES
@@ -233,8 +148,8 @@ def test_an_empty_ledger_of_which_heads_were_kept_is_tampering(ledger, recompute
 
 
 @MODES
-def test_a_missing_ledger_is_not_verifiable(store, recompute):
-    client = login(store, Role.SCRATCH, "modeltrail")
+def test_a_missing_ledger_is_not_verifiable(scratch_store, recompute):
+    client = login(scratch_store, Role.SCRATCH, "modeltrail")
     with pytest.raises(NotVerifiableError, match="no ledger"):
         check(client, recompute=recompute)
     client.close()
@@ -355,38 +270,31 @@ def test_heads_of_chains_that_are_not_selected_are_left_out(ledger, recompute):
 @MODES
 def test_nothing_is_ever_written(ledger, recompute):
     insert(ledger, GENUINE)
-    reader = LedgerReader(ledger)
-    for statement in ("TRUNCATE TABLE ledger", "INSERT INTO ledger SELECT * FROM ledger", "DROP TABLE ledger"):
-        with pytest.raises(clickhouse_connect.driver.exceptions.DatabaseError, match=r"readonly|164"):
-            ledger.command(statement, settings=reader.settings)
-    sent = []
-    spy = SpyClient(ledger, sent)
-    report = verify_ledger(spy, VerifyRequest(recompute=recompute, judge=judge, contract=1))
+    parts = "SELECT name, rows, modification_time FROM system.parts WHERE database = 'scratch' AND active ORDER BY name"
+    before = ledger.query(parts).result_rows
+    spy = SpyClient(ledger)
+    report = verify_ledger(spy, VerifyRequest(recompute=recompute, judge=judge, contract=CONTRACT_VERSION))
     assert report.verdict is Verdict.HOLDS
-    assert all(settings == {"readonly": "2"} for settings in sent[1:])
-    assert len(sent) > 3
+    assert ledger.query(parts).result_rows == before
+    statements = {
+        next(line for line in text.splitlines() if not line.startswith("--")).split()[0] for text, _ in spy.sent
+    }
+    assert statements <= {"SELECT", "WITH", "DESCRIBE"}
 
 
-class SpyClient:
-    """Passes queries on, and keeps the settings they are sent with."""
-
-    def __init__(self, client, sent):
-        self._client = client
-        self._sent = sent
-
-    def query(self, text, **options):
-        self._sent.append(options.get("settings"))
-        return self._client.query(text, **options)
-
-    def query_column_block_stream(self, text, **options):
-        self._sent.append(options.get("settings"))
-        return self._client.query_column_block_stream(text, **options)
+@MODES
+def test_every_query_is_sent_read_only_where_the_user_could_write(ledger, recompute):
+    insert(ledger, GENUINE)
+    spy = SpyClient(ledger, may_write=True)
+    verify_ledger(spy, VerifyRequest(recompute=recompute, judge=judge, contract=CONTRACT_VERSION))
+    assert len(spy.sent) > 3
+    assert all(settings == {"readonly": "2"} for _, settings in spy.sent[1:])
 
 
 @pytest.fixture
-def read_only_login(store, ledger):
+def read_only_login(scratch_store, ledger):
     insert(ledger, GENUINE)
-    client = login(store, Role.READER, "scratch")
+    client = login(scratch_store, Role.READER, "scratch")
     yield client
     client.close()
 
@@ -396,163 +304,11 @@ def test_a_reader_may_verify(read_only_login, recompute):
     assert check(read_only_login, recompute=recompute, heads=HEADS).verdict is Verdict.HOLDS
 
 
-class TestTypedTables:
-    def actions(self, client, where):
-        return f"INSERT INTO actions SELECT * REPLACE ({where}) FROM actions FINAL"
-
-    @MODES
-    def test_what_the_views_made_holds(self, typed, recompute):
-        insert(typed, GENUINE)
-        report = check(typed, recompute=recompute, views=projections())
-        assert report.verdict is Verdict.HOLDS
-        rows = {projection.table: projection.rows for projection in report.projections}
-        assert rows["actions"] == sum(row.status == "valid" for chain in GENUINE.values() for row in chain) > 0
-        assert not any("typed tables were not compared" in line for line in report.not_proven)
-
-    def test_they_are_left_out_of_partial_verifications_unless_asked_for(self, typed):
-        insert(typed, GENUINE)
-        typed.command("TRUNCATE TABLE actions")
-        assert check(typed, recompute=False, views=projections(), chain=str(B0), first=3).verdict is Verdict.HOLDS
-        asked = check(typed, recompute=False, views=projections(), chain=str(B0), first=3, projections=True)
-        assert first_faults(asked) == {}
-        assert asked.verdict is Verdict.NOT_WHOLE
-        unasked = check(typed, recompute=False, views=projections(), projections=False)
-        assert unasked.verdict is Verdict.HOLDS
-        assert any("typed tables were not compared" in line for line in unasked.not_proven)
-
-    def test_a_missing_row_is_incomplete_and_no_fault(self, typed):
-        insert(typed, GENUINE)
-        typed.command(f"ALTER TABLE actions DELETE WHERE chain = '{B0}' AND seq = 11", settings={"mutations_sync": 1})
-        report = check(typed, recompute=False, views=projections())
-        assert (report.verdict, report.verdict.exit_code) == (Verdict.NOT_WHOLE, 4)
-        chain = next(chain for chain in report.chains if chain.chain == str(B0))
-        assert [(one.kind, one.seq) for one in chain.told()] == [(Kind.PROJECTION_MISSING, 11)]
-
-    def test_an_empty_typed_table_is_incomplete(self, typed):
-        insert(typed, GENUINE)
-        typed.command("TRUNCATE TABLE actions")
-        report = check(typed, recompute=False, views=projections())
-        assert report.verdict is Verdict.NOT_WHOLE
-        actions = next(projection for projection in report.projections if projection.table == "actions")
-        assert (actions.missing, actions.differing, actions.extra) == (actions.rows, 0, 0)
-
-    @pytest.mark.parametrize(
-        "change",
-        ["'closed' AS action", "resource_type || 'x' AS resource_type", "'{\"a\":1}' AS data", "'nobody' AS actor",
-         "time + 1 AS time", "log_time + 1 AS log_time", "toFixedString(unhex(repeat('00', 32)), 32) AS entry_hash"],
-    )  # fmt: skip
-    def test_a_changed_row_is_tampering(self, typed, change):
-        insert(typed, GENUINE)
-        typed.command(
-            f"INSERT INTO actions SELECT * REPLACE ({change}) FROM actions FINAL WHERE chain = '{B0}' AND seq = 11"
-        )
-        report = check(typed, recompute=False, views=projections())
-        assert first_faults(report) == {str(B0): (11, Kind.PROJECTION_DIFFERS)}
-
-    def test_a_row_that_is_changed_and_put_elsewhere_is_tampering(self, typed):
-        insert(typed, GENUINE)
-        typed.command(
-            f"INSERT INTO actions SELECT * REPLACE ('item-0' AS resource_id) FROM actions WHERE chain = '{B0}' AND seq = 11"
-        )
-        report = check(typed, recompute=False, views=projections())
-        assert first_faults(report) == {str(B0): (11, Kind.PROJECTION_DIFFERS)}
-
-    @pytest.mark.parametrize(
-        ("seq", "chain", "found"),
-        [(4, str(B0), (4, Kind.PROJECTION_EXTRA)), (25, str(B0), (25, Kind.PROJECTION_EXTRA)),
-         (2**62, str(B0), (25, Kind.PROJECTION_EXTRA)), (-3, str(B0), (-3, Kind.PROJECTION_EXTRA)),
-         (0, "nowhere/t/0/0-0", (0, Kind.PROJECTION_EXTRA))],
-        ids=["of a rejected record", "beyond the end", "far beyond the end", "before the beginning", "of no chain"],
-    )  # fmt: skip
-    def test_a_row_for_no_entry_is_tampering(self, typed, seq, chain, found):
-        insert(typed, GENUINE)
-        typed.command(
-            f"INSERT INTO actions SELECT * REPLACE ({seq} AS seq, '{chain}' AS chain, offset + 1000 AS offset)"
-            f" FROM actions WHERE chain = '{B0}' AND seq = 11"
-        )
-        report = check(typed, recompute=False, views=projections())
-        assert first_faults(report) == {chain: found}
-
-    def test_a_typed_table_that_is_gone_is_incomplete(self, store):
-        client = scratch_database(store, "without_actions", whole=True)
-        insert(client, GENUINE)
-        client.command("DROP TABLE actions_from_ledger")
-        client.command("DROP TABLE actions")
-        report = check(client, recompute=False, views=projections())
-        assert report.verdict is Verdict.NOT_WHOLE
-        assert [one.text for one in report.findings] == ["an entry lacks its typed row: there is no table actions"]
-        client.close()
-
-    @pytest.mark.parametrize("status", ["valid", "rejected"])
-    def test_a_status_that_was_changed_in_the_ledger_shows_in_the_typed_tables(self, typed, status):
-        tampered = copy.deepcopy(GENUINE)
-        insert(typed, GENUINE)
-        seq = 4 if status == "valid" else 12
-        kind = "modeltrail.action.recorded.v1"
-        tampered[B0][seq] = tampered[B0][seq]._replace(status=status, type=kind)
-        typed.command(f"ALTER TABLE ledger UPDATE status = '{status}', type = '{kind}' WHERE chain = '{B0}' AND seq = {seq}",
-                      settings={"mutations_sync": 1})  # fmt: skip
-        report = check(typed, recompute=False, views=projections())
-        assert report.verdict is not Verdict.HOLDS
-
-    def test_rows_that_a_zombie_wrote_again_are_no_finding(self, typed):
-        typed.command("SYSTEM STOP MERGES actions")
-        insert(typed, GENUINE)
-        insert(typed, GENUINE, appended_at=1_399_534_500_000)
-        assert check(typed, recompute=False, views=projections()).verdict is Verdict.HOLDS
-        typed.command("SYSTEM START MERGES actions")
-
-    def test_a_record_that_stands_in_two_epochs_needs_one_typed_row(self, typed):
-        again = A1._replace(first_offset=25)
-        rows = fold(Sequencer.begin(again, GenesisReason.REPLACED, head_of(GENUINE[A0][-1])), 34)
-        insert(typed, {again: rows})
-        insert(typed, {A0: GENUINE[A0]})
-        report = check(typed, recompute=False, views=projections())
-        assert report.verdict is Verdict.HOLDS
-        typed.command(f"ALTER TABLE actions DELETE WHERE chain = '{A0}' AND seq = 24", settings={"mutations_sync": 1})
-        report = check(typed, recompute=False, views=projections())
-        assert report.verdict is Verdict.NOT_WHOLE
-
-    def test_a_row_of_an_insert_that_is_under_way_is_waited_for(self, typed):
-        insert(typed, GENUINE)
-        typed.command("CREATE TABLE kept AS actions")
-        typed.command("INSERT INTO kept SELECT * FROM actions")
-        typed.command("ALTER TABLE actions DELETE WHERE seq > 20", settings={"mutations_sync": 1})
-        typed.command("ALTER TABLE ledger UPDATE appended_at = now64(3) WHERE 1", settings={"mutations_sync": 1})
-        lands = Landing(typed)
-        report = verify_ledger(lands, VerifyRequest(), views=projections(), insert_seconds=30.0)
-        assert lands.landed
-        assert report.verdict is Verdict.HOLDS
-        typed.command("DROP TABLE kept")
-
-    def test_buckets_that_differ_are_looked_at_in_groups(self):
-        size = verify_projections._DIFFERENCES_AT_ONCE // verify_projections._BUCKET
-        groups = list(verify_projections._groups([0, 1, 2, size + 5, size + 6, 4 * size]))
-        assert groups == [(0, 2), (size + 5, size + 6), (4 * size, 4 * size)]
-        assert list(verify_projections._groups([])) == []
-        assert list(verify_projections._groups(range(2 * size))) == [(0, size - 1), (size, 2 * size - 1)]
-
-
-class Landing(SpyClient):
-    """The typed rows of an insert land after the first look at the differences."""
-
-    def __init__(self, client):
-        super().__init__(client, [])
-        self.landed = False
-
-    def query(self, text, **options):
-        answer = super().query(text, **options)
-        if text == sql("verify/projection_young") and not self.landed:
-            self._client.command("INSERT INTO actions SELECT * FROM kept WHERE seq > 20")
-            self.landed = True
-        return answer
-
-
-def test_the_table_as_shipped_refuses_what_the_attacks_insert(store):
-    client = login(store, Role.SCRATCH, "modeltrail")
+def test_the_table_as_shipped_refuses_what_the_attacks_insert(scratch_store):
+    client = login(scratch_store, Role.SCRATCH, "modeltrail")
     client.command("CREATE DATABASE shipped")
     client.close()
-    client = login(store, Role.SCRATCH, "shipped")
+    client = login(scratch_store, Role.SCRATCH, "shipped")
     migrations.apply(client)
     insert(client, GENUINE)
     report = check(client, recompute=False, views=projections(), heads=HEADS)

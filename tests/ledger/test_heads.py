@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modeltrail.ledger.heads import HEADS_HEADER, KeptHead, format_heads, merge_heads, parse_heads
+from modeltrail.ledger.heads import HEADS_HEADER, KeptHead, format_heads, parse_heads
 
 CHAIN = st.builds(
     "{}/{}/{}/{}-{}".format,
@@ -90,13 +90,9 @@ def test_a_wrong_line_is_named():
         parse_heads(f"{HEADS_HEADER}\n{LINE}oops\n")
 
 
-def test_files_kept_at_different_times_are_merged():
-    assert merge_heads([ONE, THREE], [TWO, ONE]) == [ONE, TWO, THREE]
-
-
-def test_files_that_contradict_each_other_are_not_merged():
+def test_heads_that_contradict_each_other_are_not_written():
     with pytest.raises(ValueError, match="contradict"):
-        merge_heads([ONE], [ONE._replace(entry_hash=bytes(32))])
+        format_heads([ONE, ONE._replace(entry_hash=bytes(32))])
 
 
 def test_no_heads_at_all_are_a_file_too():

@@ -3,9 +3,8 @@ r"""Kept heads: a text file to be kept where whoever can write the ledger cannot
     modeltrail-heads/v1
     <entry hash, 64 lowercase hex digits> <seq> <chain>
 
-One line a head, each line ended by "\n", in ascending order of chain (as text) and seq, no line twice. A chain may
-have several heads, so that heads kept at different times can stand in one file (`merge_heads`). `parse_heads`
-refuses whatever `format_heads` would not have written.
+One line a head, each line ended by "\n", in ascending order of chain (as text) and seq, no position twice. A chain
+may have several heads, kept at different times. `parse_heads` refuses whatever `format_heads` would not have written.
 """
 
 import itertools
@@ -15,7 +14,7 @@ from typing import NamedTuple
 
 from modeltrail.ledger.chain import parse_chain
 
-__all__ = ["HEADS_HEADER", "KeptHead", "format_heads", "merge_heads", "parse_heads"]
+__all__ = ["HEADS_HEADER", "KeptHead", "format_heads", "parse_heads"]
 
 HEADS_HEADER = "modeltrail-heads/v1"
 
@@ -64,11 +63,6 @@ def parse_heads(text: str) -> list[KeptHead]:
             raise ValueError(f"heads, line {number}: {head.chain} seq {head.seq}: expected ascending order, none twice")
         heads.append(head)
     return heads
-
-
-def merge_heads(*kept: Iterable[KeptHead]) -> list[KeptHead]:
-    """Return all heads in order. ValueError where two say different things about one position."""
-    return parse_heads(format_heads(head for heads in kept for head in heads))
 
 
 def _check(head: KeptHead) -> None:

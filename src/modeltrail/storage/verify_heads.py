@@ -2,12 +2,40 @@
 
 from collections.abc import Mapping, Sequence
 
+from modeltrail.errors import NotVerifiableError, SchemaVersionError, TamperError
+from modeltrail.ledger.chain import parse_chain
 from modeltrail.ledger.findings import Finding, Kind, finding
 from modeltrail.ledger.heads import KeptHead
 from modeltrail.ledger.report import ChainReport, Report
 from modeltrail.storage.verify_reader import LedgerReader
 
-__all__ = ["check_heads"]
+__all__ = ["check_heads", "read_heads"]
+
+
+def read_heads(reader: LedgerReader) -> list[KeptHead]:
+    """Return the head of every chain, in the order of their names.
+
+    Raises NotVerifiableError where there is no ledger or nothing in it, TamperError where a chain cannot have a head:
+    its name is none, or different entries stand at its end.
+    """
+    try:
+        ends = [(chain, last) for chain, _, last in reader.rows("chains")]
+    except SchemaVersionError as error:
+        raise NotVerifiableError(f"there is no ledger: {error}") from error
+    if not ends:
+        raise NotVerifiableError("the ledger is empty: there are no heads to keep")
+    stored = reader.edges(ends)
+    heads = []
+    for chain, seq in ends:
+        try:
+            parse_chain(chain)
+        except ValueError as error:
+            raise TamperError(chain, None, str(error)) from error
+        hashes = {edge.entry_hash for edge, _ in stored[chain, seq]}
+        if len(hashes) > 1:
+            raise TamperError(chain, seq, Kind.FORK.sentence)
+        heads.append(KeptHead(chain, seq, hashes.pop()))
+    return heads
 
 
 def check_heads(
