@@ -8,14 +8,12 @@ import pytest
 from pydantic import SecretStr
 
 from modeltrail.embedded.credentials import Role
-from modeltrail.embedded.store_launcher import Store
 from modeltrail.events.judge import CONTRACT_VERSION, judge
 from modeltrail.ledger.heads import KeptHead
 from modeltrail.settings import ClickHouse
 from modeltrail.storage import migration_files
 from modeltrail.storage.arrow_rows import COLUMNS, to_stream
 from modeltrail.storage.client import connect
-from modeltrail.storage.projections import projections
 from modeltrail.storage.verify_ledger import VerifyRequest, verify_ledger
 from tests.ledger.tampering import genuine
 
@@ -23,14 +21,6 @@ MODES = pytest.mark.parametrize("recompute", [False, True], ids=["sql", "here"])
 GENUINE = genuine()
 HEADS = [KeptHead(str(chain), rows[-1].seq, rows[-1].entry_hash) for chain, rows in GENUINE.items()]
 TOTAL = sum(len(rows) for rows in GENUINE.values())
-
-
-@pytest.fixture(scope="session")
-def scratch_store(tmp_path_factory):
-    store = Store(tmp_path_factory.mktemp("store"), scratch=True)
-    store.start()
-    yield store
-    store.stop()
 
 
 def login(store, role, database):
@@ -51,36 +41,6 @@ def scratch_database(store, name, *, whole):
         for statement in migration.statements:
             client.command(re.sub(r",\s*CONSTRAINT.*\n\)\n(?=ENGINE)", "\n)\n", statement.text, flags=re.DOTALL))
     return client
-
-
-@pytest.fixture(scope="session")
-def scratch(scratch_store):
-    client = scratch_database(scratch_store, "scratch", whole=False)
-    yield client
-    client.close()
-
-
-@pytest.fixture
-def ledger(scratch):
-    """An empty ledger table that takes anything, without its typed tables."""
-    scratch.command("TRUNCATE TABLE ledger")
-    scratch.command("SYSTEM STOP MERGES ledger")
-    return scratch
-
-
-@pytest.fixture(scope="session")
-def typed_database(scratch_store):
-    client = scratch_database(scratch_store, "typed", whole=True)
-    yield client
-    client.close()
-
-
-@pytest.fixture
-def typed(typed_database):
-    """An empty ledger table that takes anything, with the typed tables that its views fill."""
-    for table in ("ledger", *sorted({view.table for view in projections()})):
-        typed_database.command(f"TRUNCATE TABLE {table}")
-    return typed_database
 
 
 def insert(client, ledger, *, appended_at=1_388_534_500_000):

@@ -13,7 +13,7 @@ from modeltrail.storage import verify_projections
 from modeltrail.storage.projections import projections
 from modeltrail.storage.queries import sql
 from modeltrail.storage.verify_ledger import VerifyRequest, verify_ledger
-from tests.integration.scratch import (
+from tests.integration.verification.scratch import (
     GENUINE,
     MODES,
     SpyClient,
@@ -23,8 +23,6 @@ from tests.integration.scratch import (
     scratch_database,
 )
 from tests.ledger.tampering import A0, A1, B0, fold, head_of
-
-pytest_plugins = ("tests.integration.scratch",)
 
 
 class Landing(SpyClient):

@@ -16,7 +16,7 @@ from modeltrail.ledger.sequencer import Sequencer
 from modeltrail.storage import migrations, verify_recompute, verify_sql
 from modeltrail.storage.projections import projections
 from modeltrail.storage.verify_ledger import VerifyRequest, verify_ledger
-from tests.integration.scratch import (
+from tests.integration.verification.scratch import (
     GENUINE,
     HEADS,
     MODES,
@@ -28,8 +28,6 @@ from tests.integration.scratch import (
     login,
 )
 from tests.ledger.tampering import A0, A1, A2, ATTACKS, B0, append, event, fold, head_of
-
-pytest_plugins = ("tests.integration.scratch",)
 
 
 @MODES
