@@ -4,7 +4,8 @@
 -- Each select list has one column a line, named by AS: the program reads the views from these files to fill a
 -- range of the ledger again. Columns of the ledger are written with its name, because names repeat.
 -- A feature's kind is told from the first character of its JSON text: a digit or a minus begins a number, a quote
--- (less than both) a string. An inserted block becomes one compact part: few files to bring to the disk.
+-- (less than both) a string. Free JSON is kept as the server writes it: the same values, without spaces, and a
+-- large number without its exponent. An inserted block becomes one compact part: few files to sync.
 
 CREATE TABLE predictions
 (
@@ -57,29 +58,29 @@ COMMENT 'What models predicted, one row a prediction.';
 
 CREATE MATERIALIZED VIEW predictions_from_ledger TO predictions AS
 WITH
-    JSONExtract(
-        if(ledger.mode = 'structured', JSONExtractRaw(assumeNotNull(ledger.value), 'data'), assumeNotNull(ledger.value)),
-        'Tuple(
-            prediction_id String,
-            item_id String,
-            run_id Nullable(String),
-            model_id String,
-            model_version String,
-            kind String,
-            value Nullable(Float64),
-            label Nullable(String),
-            score Nullable(Float64),
-            probabilities Map(String, Float64),
-            confidence Tuple(base Nullable(Float64), modifiers Map(String, Float64), final Nullable(Float64)),
-            features String,
-            strata Map(String, Nullable(String)),
-            rule_id Nullable(String),
-            selected Nullable(Bool),
-            excluded Nullable(Bool),
-            exclusion_reason Nullable(String),
-            input_sha256 Nullable(String),
-            latency_ms Nullable(Float64),
-            metadata String)') AS data,
+    'Tuple(
+        prediction_id String,
+        item_id String,
+        run_id Nullable(String),
+        model_id String,
+        model_version String,
+        kind String,
+        value Nullable(Float64),
+        label Nullable(String),
+        score Nullable(Float64),
+        probabilities Map(String, Float64),
+        confidence Tuple(base Nullable(Float64), modifiers Map(String, Float64), final Nullable(Float64)),
+        features String,
+        strata Map(String, Nullable(String)),
+        rule_id Nullable(String),
+        selected Nullable(Bool),
+        excluded Nullable(Bool),
+        exclusion_reason Nullable(String),
+        input_sha256 Nullable(String),
+        latency_ms Nullable(Float64),
+        metadata String)' AS shape,
+    assumeNotNull(ledger.value) AS document,
+    if(ledger.mode = 'structured', JSONExtract(document, 'data', shape), JSONExtract(document, shape)) AS data,
     JSONExtractKeysAndValuesRaw(data.features) AS features
 SELECT
     ledger.chain AS chain,
@@ -161,16 +162,16 @@ COMMENT 'What turned out to be true about a prediction, one row an outcome.';
 
 CREATE MATERIALIZED VIEW outcomes_from_ledger TO outcomes AS
 WITH
-    JSONExtract(
-        if(ledger.mode = 'structured', JSONExtractRaw(assumeNotNull(ledger.value), 'data'), assumeNotNull(ledger.value)),
-        'Tuple(
-            prediction_id String,
-            model_id String,
-            model_version String,
-            value Nullable(Float64),
-            label Nullable(String),
-            observed_at String,
-            metadata String)') AS data
+    'Tuple(
+        prediction_id String,
+        model_id String,
+        model_version String,
+        value Nullable(Float64),
+        label Nullable(String),
+        observed_at String,
+        metadata String)' AS shape,
+    assumeNotNull(ledger.value) AS document,
+    if(ledger.mode = 'structured', JSONExtract(document, 'data', shape), JSONExtract(document, shape)) AS data
 SELECT
     ledger.chain AS chain,
     ledger.seq AS seq,

@@ -42,20 +42,20 @@ COMMENT 'Which label an item was given, one row an event.';
 
 CREATE MATERIALIZED VIEW classifications_from_ledger TO classifications AS
 WITH
-    JSONExtract(
-        if(ledger.mode = 'structured', JSONExtractRaw(assumeNotNull(ledger.value), 'data'), assumeNotNull(ledger.value)),
-        'Tuple(
-            item_id String,
-            label String,
-            previous_label Nullable(String),
-            origin String,
-            confidence Nullable(Float64),
-            method Nullable(String),
-            model_id Nullable(String),
-            model_version Nullable(String),
-            reason Nullable(String),
-            features String,
-            metadata String)') AS data,
+    'Tuple(
+        item_id String,
+        label String,
+        previous_label Nullable(String),
+        origin String,
+        confidence Nullable(Float64),
+        method Nullable(String),
+        model_id Nullable(String),
+        model_version Nullable(String),
+        reason Nullable(String),
+        features String,
+        metadata String)' AS shape,
+    assumeNotNull(ledger.value) AS document,
+    if(ledger.mode = 'structured', JSONExtract(document, 'data', shape), JSONExtract(document, shape)) AS data,
     JSONExtractKeysAndValuesRaw(data.features) AS features
 SELECT
     ledger.chain AS chain,

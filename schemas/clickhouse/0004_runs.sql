@@ -40,17 +40,17 @@ COMMENT 'Runs that began, one row an event.';
 
 CREATE MATERIALIZED VIEW runs_started_from_ledger TO runs_started AS
 WITH
-    JSONExtract(
-        if(ledger.mode = 'structured', JSONExtractRaw(assumeNotNull(ledger.value), 'data'), assumeNotNull(ledger.value)),
-        'Tuple(
-            run_id String,
-            `engine` String,
-            mode String,
-            trigger String,
-            input Tuple(kind Nullable(String), name Nullable(String), sha256 Nullable(String), rows Nullable(Int64)),
-            expected_duration_s Nullable(Float64),
-            preflight Array(Tuple(name String, passed Bool, detail String)),
-            metadata String)') AS data
+    'Tuple(
+        run_id String,
+        `engine` String,
+        mode String,
+        trigger String,
+        input Tuple(kind Nullable(String), name Nullable(String), sha256 Nullable(String), rows Nullable(Int64)),
+        expected_duration_s Nullable(Float64),
+        preflight Array(Tuple(name String, passed Bool, detail String)),
+        metadata String)' AS shape,
+    assumeNotNull(ledger.value) AS document,
+    if(ledger.mode = 'structured', JSONExtract(document, 'data', shape), JSONExtract(document, shape)) AS data
 SELECT
     ledger.chain AS chain,
     ledger.seq AS seq,
@@ -115,13 +115,13 @@ COMMENT 'Preconditions of runs, one row an event.';
 
 CREATE MATERIALIZED VIEW runs_health_checked_from_ledger TO runs_health_checked AS
 WITH
-    JSONExtract(
-        if(ledger.mode = 'structured', JSONExtractRaw(assumeNotNull(ledger.value), 'data'), assumeNotNull(ledger.value)),
-        'Tuple(
-            run_id String,
-            checks Array(Tuple(name String, passed Bool, detail String)),
-            allowed Bool,
-            metadata String)') AS data
+    'Tuple(
+        run_id String,
+        checks Array(Tuple(name String, passed Bool, detail String)),
+        allowed Bool,
+        metadata String)' AS shape,
+    assumeNotNull(ledger.value) AS document,
+    if(ledger.mode = 'structured', JSONExtract(document, 'data', shape), JSONExtract(document, shape)) AS data
 SELECT
     ledger.chain AS chain,
     ledger.seq AS seq,
@@ -182,16 +182,16 @@ COMMENT 'Steps of runs that failed, one row an event.';
 
 CREATE MATERIALIZED VIEW runs_steps_failed_from_ledger TO runs_steps_failed AS
 WITH
-    JSONExtract(
-        if(ledger.mode = 'structured', JSONExtractRaw(assumeNotNull(ledger.value), 'data'), assumeNotNull(ledger.value)),
-        'Tuple(
-            run_id String,
-            kind String,
-            message String,
-            stack Nullable(String),
-            severity String,
-            halted Bool,
-            metadata String)') AS data
+    'Tuple(
+        run_id String,
+        kind String,
+        message String,
+        stack Nullable(String),
+        severity String,
+        halted Bool,
+        metadata String)' AS shape,
+    assumeNotNull(ledger.value) AS document,
+    if(ledger.mode = 'structured', JSONExtract(document, 'data', shape), JSONExtract(document, shape)) AS data
 SELECT
     ledger.chain AS chain,
     ledger.seq AS seq,
@@ -259,15 +259,15 @@ COMMENT 'Runs that ended, one row an event.';
 
 CREATE MATERIALIZED VIEW runs_completed_from_ledger TO runs_completed AS
 WITH
-    JSONExtract(
-        if(ledger.mode = 'structured', JSONExtractRaw(assumeNotNull(ledger.value), 'data'), assumeNotNull(ledger.value)),
-        'Tuple(
-            run_id String,
-            status String,
-            counts Tuple(processed Int64, with_predictions Int64, skipped Int64, predictions Int64, rules_evaluated Int64, rules_matched Int64),
-            rules_used Array(String),
-            error Nullable(String),
-            metadata String)') AS data
+    'Tuple(
+        run_id String,
+        status String,
+        counts Tuple(processed Int64, with_predictions Int64, skipped Int64, predictions Int64, rules_evaluated Int64, rules_matched Int64),
+        rules_used Array(String),
+        error Nullable(String),
+        metadata String)' AS shape,
+    assumeNotNull(ledger.value) AS document,
+    if(ledger.mode = 'structured', JSONExtract(document, 'data', shape), JSONExtract(document, shape)) AS data
 SELECT
     ledger.chain AS chain,
     ledger.seq AS seq,

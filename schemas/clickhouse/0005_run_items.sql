@@ -38,18 +38,18 @@ COMMENT 'Items that a run finished, one row an event.';
 
 CREATE MATERIALIZED VIEW runs_items_processed_from_ledger TO runs_items_processed AS
 WITH
-    JSONExtract(
-        if(ledger.mode = 'structured', JSONExtractRaw(assumeNotNull(ledger.value), 'data'), assumeNotNull(ledger.value)),
-        'Tuple(
-            run_id String,
-            item_id String,
-            attributes Map(String, Nullable(String)),
-            predictions Int64,
-            best Nullable(String),
-            best_confidence Nullable(Float64),
-            matched_rules Array(String),
-            duration_ms Float64,
-            metadata String)') AS data
+    'Tuple(
+        run_id String,
+        item_id String,
+        attributes Map(String, Nullable(String)),
+        predictions Int64,
+        best Nullable(String),
+        best_confidence Nullable(Float64),
+        matched_rules Array(String),
+        duration_ms Float64,
+        metadata String)' AS shape,
+    assumeNotNull(ledger.value) AS document,
+    if(ledger.mode = 'structured', JSONExtract(document, 'data', shape), JSONExtract(document, shape)) AS data
 SELECT
     ledger.chain AS chain,
     ledger.seq AS seq,
@@ -113,14 +113,14 @@ COMMENT 'Items that a run left out, one row an event.';
 
 CREATE MATERIALIZED VIEW runs_items_skipped_from_ledger TO runs_items_skipped AS
 WITH
-    JSONExtract(
-        if(ledger.mode = 'structured', JSONExtractRaw(assumeNotNull(ledger.value), 'data'), assumeNotNull(ledger.value)),
-        'Tuple(
-            run_id String,
-            item_id String,
-            category String,
-            reason String,
-            details String)') AS data
+    'Tuple(
+        run_id String,
+        item_id String,
+        category String,
+        reason String,
+        details String)' AS shape,
+    assumeNotNull(ledger.value) AS document,
+    if(ledger.mode = 'structured', JSONExtract(document, 'data', shape), JSONExtract(document, shape)) AS data
 SELECT
     ledger.chain AS chain,
     ledger.seq AS seq,
@@ -185,19 +185,19 @@ COMMENT 'Rules that a run evaluated for an item, one row an event.';
 
 CREATE MATERIALIZED VIEW runs_rules_evaluated_from_ledger TO runs_rules_evaluated AS
 WITH
-    JSONExtract(
-        if(ledger.mode = 'structured', JSONExtractRaw(assumeNotNull(ledger.value), 'data'), assumeNotNull(ledger.value)),
-        'Tuple(
-            run_id String,
-            item_id String,
-            rule_id String,
-            rule_code String,
-            triggered Bool,
-            reason Nullable(String),
-            conditions Map(String, Nullable(String)),
-            confidence Nullable(Float64),
-            duration_ms Float64,
-            metadata String)') AS data
+    'Tuple(
+        run_id String,
+        item_id String,
+        rule_id String,
+        rule_code String,
+        triggered Bool,
+        reason Nullable(String),
+        conditions Map(String, Nullable(String)),
+        confidence Nullable(Float64),
+        duration_ms Float64,
+        metadata String)' AS shape,
+    assumeNotNull(ledger.value) AS document,
+    if(ledger.mode = 'structured', JSONExtract(document, 'data', shape), JSONExtract(document, shape)) AS data
 SELECT
     ledger.chain AS chain,
     ledger.seq AS seq,

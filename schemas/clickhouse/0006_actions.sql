@@ -34,14 +34,14 @@ COMMENT 'What anyone did to anything, one row an action.';
 
 CREATE MATERIALIZED VIEW actions_from_ledger TO actions AS
 WITH
-    JSONExtract(
-        if(ledger.mode = 'structured', JSONExtractRaw(assumeNotNull(ledger.value), 'data'), assumeNotNull(ledger.value)),
-        'Tuple(
-            action String,
-            resource_type String,
-            resource_id String,
-            data String,
-            details String)') AS content
+    'Tuple(
+        action String,
+        resource_type String,
+        resource_id String,
+        data String,
+        details String)' AS shape,
+    assumeNotNull(ledger.value) AS document,
+    if(ledger.mode = 'structured', JSONExtract(document, 'data', shape), JSONExtract(document, shape)) AS content
 SELECT
     ledger.chain AS chain,
     ledger.seq AS seq,

@@ -39,19 +39,19 @@ COMMENT 'Conditions that began to hold, one row an event.';
 
 CREATE MATERIALIZED VIEW alerts_raised_from_ledger TO alerts_raised AS
 WITH
-    JSONExtract(
-        if(ledger.mode = 'structured', JSONExtractRaw(assumeNotNull(ledger.value), 'data'), assumeNotNull(ledger.value)),
-        'Tuple(
-            alert_id String,
-            kind String,
-            severity String,
-            subject String,
-            message String,
-            opened_at String,
-            evidence String,
-            supersedes Nullable(String),
-            `by` Nullable(String),
-            note Nullable(String))') AS data
+    'Tuple(
+        alert_id String,
+        kind String,
+        severity String,
+        subject String,
+        message String,
+        opened_at String,
+        evidence String,
+        supersedes Nullable(String),
+        `by` Nullable(String),
+        note Nullable(String))' AS shape,
+    assumeNotNull(ledger.value) AS document,
+    if(ledger.mode = 'structured', JSONExtract(document, 'data', shape), JSONExtract(document, shape)) AS data
 SELECT
     ledger.chain AS chain,
     ledger.seq AS seq,
@@ -121,19 +121,19 @@ COMMENT 'Conditions that hold no more, one row an event.';
 
 CREATE MATERIALIZED VIEW alerts_resolved_from_ledger TO alerts_resolved AS
 WITH
-    JSONExtract(
-        if(ledger.mode = 'structured', JSONExtractRaw(assumeNotNull(ledger.value), 'data'), assumeNotNull(ledger.value)),
-        'Tuple(
-            alert_id String,
-            kind String,
-            severity String,
-            subject String,
-            message String,
-            opened_at String,
-            evidence String,
-            supersedes Nullable(String),
-            `by` Nullable(String),
-            note Nullable(String))') AS data
+    'Tuple(
+        alert_id String,
+        kind String,
+        severity String,
+        subject String,
+        message String,
+        opened_at String,
+        evidence String,
+        supersedes Nullable(String),
+        `by` Nullable(String),
+        note Nullable(String))' AS shape,
+    assumeNotNull(ledger.value) AS document,
+    if(ledger.mode = 'structured', JSONExtract(document, 'data', shape), JSONExtract(document, shape)) AS data
 SELECT
     ledger.chain AS chain,
     ledger.seq AS seq,

@@ -9,7 +9,7 @@ from modeltrail.errors import SchemaVersionError
 
 if TYPE_CHECKING:
     from modeltrail.settings import Settings
-    from modeltrail.storage.migrations import Migration
+    from modeltrail.storage.migration_files import Migration
 
 __all__ = ["register"]
 
@@ -21,7 +21,9 @@ def register(app: typer.Typer) -> None:
 
     @app.command(epilog=examples("modeltrail migrate --dry-run", "modeltrail migrate --config modeltrail.toml"))
     def migrate(
-        dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be applied, and change nothing.")] = False,
+        dry_run: Annotated[
+            bool, typer.Option("--dry-run", help="Say what would be applied, and change nothing.")
+        ] = False,
         config: ConfigOption = None,
         assignments: SetOption = None,
         json: JsonOption = False,

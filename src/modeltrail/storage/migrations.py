@@ -8,7 +8,7 @@ For each statement, in order:
     3. record it as done
     4. after the last one, record the file with its checksum
 
-So a run may die anywhere and the next one goes on from there. Two machines are kept apart by `migration_lock`, and
+So a run may die anywhere and the next one goes on from there. Two machines are kept apart by `schema_lock`, and
 would do no harm if they were not. What was applied may not change afterwards: a file whose checksum differs from
 the record is an error, as is a record that no shipped file explains.
 """
@@ -23,8 +23,8 @@ from modeltrail import __version__
 from modeltrail.errors import ConfigurationError, SchemaVersionError
 from modeltrail.storage.client import ClickHouseAddress, connect
 from modeltrail.storage.migration_files import Migration, Statement, load
-from modeltrail.storage.migration_lock import MigrationLock, holder_name
 from modeltrail.storage.queries import sql
+from modeltrail.storage.schema_lock import SchemaLock, holder_name
 from modeltrail.storage.server_errors import STORE_FAILURES, error_code, translate, translated
 
 __all__ = ["MigrationState", "MigrationStatus", "Progress", "apply", "create_database", "require_current", "status"]
@@ -137,13 +137,10 @@ def apply(
         return pending
     with translated(starting=True):
         client.command(sql("migrations/create_records"))
-        lock = MigrationLock(client)
-        lock.acquire()
-        try:
+        with SchemaLock(client) as lock:
+            records = _read_records(client)
             for migration in pending:
-                _apply_one(client, lock, migration, progress)
-        finally:
-            lock.release()
+                records = _apply_one(client, lock, migration, records, progress)
     return pending
 
 
@@ -154,12 +151,13 @@ def _pending(client: Any, shipped: Sequence[Migration]) -> list[Migration]:
     return [migration for migration in shipped if migration.number in open_numbers]
 
 
-def _apply_one(client: Any, lock: MigrationLock, migration: Migration, progress: Progress | None) -> None:
+def _apply_one(
+    client: Any, lock: SchemaLock, migration: Migration, records: _Records, progress: Progress | None
+) -> _Records:
+    """Apply what is not done of a file, and return the records as they were read last."""
     for position, statement in enumerate(migration.statements, start=1):
-        while not lock.held():
-            lock.acquire()
-        # Whoever held the lock before may have come further than this run knew when it began.
-        records = _read_records(client)
+        if lock.renew():
+            records = _read_records(client)  # whoever held the lock meanwhile may have come further
         if (migration.number, position, "done") not in records:
             mark = records.get((migration.number, position, "begun"))
             begun = mark is not None and statement.sha256 in mark.hashes
@@ -169,8 +167,9 @@ def _apply_one(client: Any, lock: MigrationLock, migration: Migration, progress:
             _record(client, migration, position, "done", statement.sha256)
         if progress is not None:
             progress(migration, position)
-    if (migration.number, 0, "done") not in _read_records(client):
+    if (migration.number, 0, "done") not in records:
         _record(client, migration, 0, "done", migration.sha256)
+    return records
 
 
 def _run(client: Any, migration: Migration, statement: Statement, *, begun: bool) -> None:

@@ -1,1 +1,0 @@
-CREATE TABLE migration_lock (holder String) ENGINE = Memory COMMENT '$holder'

@@ -1,0 +1,3 @@
+SELECT min(offset) AS first_offset, max(offset) AS last_offset
+FROM ledger
+WHERE chain = {chain:String} AND seq BETWEEN {first:Int64} AND {last:Int64}

@@ -1,0 +1,1 @@
+ALTER TABLE schema_lock MODIFY COMMENT '$holder'

@@ -1,0 +1,1 @@
+CREATE TABLE schema_lock (holder String) ENGINE = Memory COMMENT '$holder'
