@@ -233,6 +233,8 @@ async def broker_failure(error: BaseException, client_args: Mapping[str, Any]) -
     if isinstance(error, UnknownTopicOrPartitionError):
         return ConfigurationError(f"the broker has no such topic{_subject(error, ': ')}; create it first")
     servers = str(client_args["bootstrap_servers"])
+    if isinstance(error, KafkaError) and not error.retriable and not isinstance(error, KafkaConnectionError):
+        return ConfigurationError(f"the broker at {servers} refuses: {_reason(error)}")
     findings = [await _probe(address, client_args) for address in servers.split(",")]
     for found in findings:
         if found is not None:

@@ -14,6 +14,7 @@ where MODELTRAIL_DEBUG is set.
 
 import importlib
 import importlib.util
+import inspect
 import json
 import os
 import sys
@@ -36,6 +37,7 @@ COMMANDS = (
     "publish",
     "worker",
     "migrate",
+    "topics",
     "verify",
     "heads",
     "entry",
@@ -99,6 +101,19 @@ for _name in COMMANDS:
             importlib.import_module(f"modeltrail.cli.{_name}").register(app)
     except (ImportError, AttributeError, SyntaxError) as _error:
         sys.stderr.write(f"(command {_name} is not ready: {_error})\n")
+
+
+def _reflow(part: typer.Typer) -> None:
+    """Let the terminal break the lines of help texts, not the source they stand in."""
+    for command in part.registered_commands:
+        text = command.help or inspect.getdoc(command.callback) or ""
+        command.help = "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
+    for group in part.registered_groups:
+        if group.typer_instance is not None:
+            _reflow(group.typer_instance)
+
+
+_reflow(app)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

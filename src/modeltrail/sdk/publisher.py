@@ -9,7 +9,8 @@ import asyncio
 import logging
 import uuid
 from collections import defaultdict
-from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 from datetime import UTC, datetime
 from types import TracebackType
@@ -193,11 +194,8 @@ class Publisher:
         waited for, and PublishManyError says what is durable.
         """
         run = self._run(on_delivery, on_error)
-        if isinstance(events, AsyncIterable):
-            async for event in events:
-                await run.send(event)
-        else:
-            for event in events:
+        async with aclosing(_as_async(events)) as stream:
+            async for event in stream:
                 await run.send(event)
         return await run.finish()
 
@@ -306,7 +304,7 @@ class Publisher:
                     missing = await missing_topics(self._producer.client, [topic])
                 if missing:
                     raise ConfigurationError(
-                        f"the broker has no topic {topic}: create it ('modeltrail up' does so on the local broker)"
+                        f"the broker has no topic {topic}: create the topics first: modeltrail topics create"
                     )
                 self._topics.add(topic)
             return self._producer
@@ -328,6 +326,15 @@ class Publisher:
             place = await asyncio.to_thread(self._lookup.find, block, delivery.offset, delivery.record_hash)
             return Chained(block.chain, place.seq, place.entry_hash, block)
         return _placed(block, delivery.offset)
+
+
+async def _as_async(events: Iterable[Data | Event] | AsyncIterable[Data | Event]) -> AsyncGenerator[Data | Event]:
+    if isinstance(events, AsyncIterable):
+        async for event in events:
+            yield event
+    else:
+        for event in events:
+            yield event
 
 
 def _placed(block: Block, offset: int) -> Chained:
