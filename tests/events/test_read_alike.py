@@ -40,7 +40,7 @@ CORPUS = [
             '"a"', '""', '"\\u0000"', '"a\\u0000b"', '"\\n"', '"\\u0085"', '"\\u2028"', '"\\ufeff"', '"\\uffff"',
             '"\\ud83d\\ude00"', '"\U0001f600"', '"\\ud83d"', '"\\ude00"', '"\\ude00\\ud83d"', '"\\ud83d\\u0041"', '"\ud83d"', '"\\/"', '"/"',
             '"\\x41"', '"\\u00"', '"\\U0041"', '"a\tb"', '"\x7f"', "'a'", '"a', '"\\"', '"\\\\"', '"\\u00e9"', '"é"', '"e\\u0301"',
-            '"null"', '"NaN"', "5", "false", "null", '"\\u0022}"', '"{\\"a\\":1}"', '"  a  "', '"\\u200b"', '"‮"',
+            '"null"', '"NaN"', "5", "false", "null", '"\\u0022}"', '"{\\"a\\":1}"', '"  a  "', '"\\u200b"', '"\u202e"',
         )
     ],
     # free text, in which control characters are allowed
@@ -161,7 +161,12 @@ def read_by_clickhouse(value: bytes, *, structured: bool) -> Read:
 
 
 def bits(number: float | None) -> str | None:
-    return None if number is None else str(struct.unpack("<Q", struct.pack("<d", float(number)))[0])
+    """The 64 bits of a double; a zero has no sign, as the contract says."""
+    return None if number is None else str(struct.unpack("<Q", struct.pack("<d", number + 0.0))[0])
+
+
+def without_sign_of_zero(numbers: dict[str, str | None]) -> dict[str, str | None]:
+    return {name: "0" if text == str(1 << 63) else text for name, text in numbers.items()}
 
 
 def hexed(text: str | None) -> str | None:
@@ -208,7 +213,7 @@ def test_clickhouse_reads_what_was_validated(member: str, text: str, mode: str) 
     document = read_json(value)
     expected = read_by_python(PredictionRecorded.model_validate(document))
     read = read_by_clickhouse(whole if mode == "structured" else value, structured=mode == "structured")
-    assert read._replace(features={}, metadata="") == expected
+    assert read._replace(numbers=without_sign_of_zero(read.numbers), features={}, metadata="") == expected
     features = {bytes.fromhex(name).decode(): bytes.fromhex(part) for name, part in read.features.items()}
     assert {name: json.loads(part) for name, part in features.items()} == (document.get("features") or {})
     metadata: Any = json.loads(bytes.fromhex(read.metadata) or b"{}")

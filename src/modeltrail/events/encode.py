@@ -24,7 +24,7 @@ from modeltrail.events.envelope import (
 )
 from modeltrail.events.fields import Data
 from modeltrail.events.moment import EXPECTED, format_moment
-from modeltrail.events.reading import check_limits, parse
+from modeltrail.events.reading import check_limits, parse, read_json
 from modeltrail.events.refusal import ReasonClass, RefusedError, nearest, refusal_of
 from modeltrail.events.registry import EventType, event_type, event_type_of, record_key
 
@@ -171,13 +171,19 @@ def _data(event: Event) -> bytes:
         document = parse(value)
         check_limits(document)
         kind.validate(document)
-    except ValidationError as error:
-        raise refusal_of(error, "data", kind.model.model_fields).as_invalid_event() from None
-    except RefusedError as refused:
-        raise refused.as_invalid_event() from None
-    except (PydanticSerializationError, UnicodeEncodeError):
-        raise InvalidEventError("data", kind.name, "must hold JSON values and text that UTF-8 can hold") from None
+    except (RefusedError, ValidationError, PydanticSerializationError, UnicodeEncodeError):
+        raise _what_is_wrong(event) from None
     return value
+
+
+def _what_is_wrong(event: Event) -> InvalidEventError:
+    """Return the error for data that was valid when it was made."""
+    kind = event.kind
+    try:
+        kind.validate(event.data.model_dump())
+    except ValidationError as error:
+        return refusal_of(error, "data", kind.model.model_fields).as_invalid_event()
+    return InvalidEventError("data", kind.name, "must hold JSON values and text that UTF-8 can hold")
 
 
 def encode_binary(event: Event) -> Encoded:
@@ -196,14 +202,15 @@ def encode_structured(event: Event) -> Encoded:
     return record_key(event.subject), headers, envelope[:-1] + b',"data":' + value + b"}"
 
 
-def from_json_line(line: object, *, source: str | None = None, actor: str | None = None) -> Event:
-    """Return the event of one parsed JSON line: a whole structured CloudEvent, or its type, data and what it has.
+def from_json_line(line: bytes | object, *, source: str | None = None, actor: str | None = None) -> Event:
+    """Return the event of one JSON line: a whole structured CloudEvent, or its type, data and what it has.
 
+    The line is given as bytes, which are read as a worker reads them, or as the object that was parsed from it.
     `source` and `actor` stand in where the line has none; `id` and `time` may be missing (see `Event.completed`),
     `subject` comes from the data. InvalidEventError names field, value and expectation.
     """
     try:
-        return _from_line(line, source, actor)
+        return _from_line(read_json(line) if isinstance(line, bytes) else line, source, actor)
     except RefusedError as refused:
         raise refused.as_invalid_event() from None
 
@@ -211,7 +218,7 @@ def from_json_line(line: object, *, source: str | None = None, actor: str | None
 def _from_line(line: object, source: str | None, actor: str | None) -> Event:
     if not isinstance(line, dict):
         raise InvalidEventError("line", line, "must be a JSON object with type and data, or a whole CloudEvent")
-    check_limits(line)
+    check_limits(line, "")
     members = {name: value for name, value in line.items() if value is not None}
     for name in ("type", "data"):
         if name not in members:

@@ -3,6 +3,8 @@
 Refused beside what RFC 8259 refuses: byte order mark, doubled member names (whatever their escapes), NaN and
 infinities, numbers that overflow a double, integers beyond 64 bits signed, nesting beyond 64, lone surrogates,
 anything after the document. Coercions are the models' affair: they are strict.
+
+The sign of a zero is not part of a number here: ClickHouse loses it when it takes a part of a document as text.
 """
 
 import re
@@ -51,12 +53,15 @@ def read_json(data: bytes) -> Any:
     return document
 
 
-def check_limits(document: object) -> None:
-    """Walk over a parsed document; RefusedError at the first number or depth beyond the limits."""
+def check_limits(document: object, where: str = "value") -> None:
+    """Walk over a parsed document; RefusedError at the first number or depth beyond the limits.
+
+    `where` is what the path of the field begins with.
+    """
     found = check_json(document)
     if found is not None:
         path, value, expected = found
-        raise RefusedError(_AMBIGUOUS, ".".join(["value", *path]), value, expected)
+        raise RefusedError(_AMBIGUOUS, ".".join([where, *path] if where else path), value, expected)
 
 
 def check_json(value: object, depth: int = 0) -> tuple[list[str], object, str] | None:

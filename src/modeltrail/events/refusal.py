@@ -59,11 +59,22 @@ class RefusedError(Exception):
         return f"{_short(self.field)}: {shown(self.value)}: {self.expected}"
 
     def as_invalid_event(self) -> InvalidEventError:
-        """Return the same refusal as the public error. Values that are costly to print are described instead."""
-        plain = self.value if isinstance(self.value, str | bool | float | None) else shown(self.value)
-        if self.value is ABSENT:
-            plain = None
-        return InvalidEventError(self.field, plain, self.expected)
+        """Return the same refusal as the public error; a value that is no short scalar is described instead."""
+        value: object = self.value
+        if value is ABSENT:
+            value = None
+        elif not isinstance(value, str | bool | float | None) and not (type(value) is int and abs(value) < 2**64):
+            value = _Described(shown(value))
+        return InvalidEventError(self.field, value, self.expected)
+
+
+class _Described(str):
+    """Words about a value, which stand in a sentence without quotes."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
 
 
 class _Mark:
