@@ -37,7 +37,7 @@ def structured(**changes):
 
 POISON = {
     "empty": (b"k", b"", None),
-    "null": (None, None, None),
+    "null": (b"k", None, None),
     "not json": (b"k", b"hello", None),
     "truncated": (b"k", b'{"a":', None),
     "not utf-8": (b"k", b'{"specversion":"\xff"}', None),

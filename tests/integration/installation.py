@@ -191,12 +191,14 @@ class Installation:
             begin = (await consumer.beginning_offsets([tp]))[tp]
             end = (await consumer.end_offsets([tp]))[tp]
             records = []
-            if begin < end:
-                consumer.assign([tp])
-                consumer.seek(tp, begin)
-                while await consumer.position(tp) < end:
-                    batches = await consumer.getmany(tp, timeout_ms=200)
-                    records += [to_record(record) for record in batches.get(tp, ())]
+            consumer.assign([tp])
+            consumer.seek(tp, begin)
+            while consumer.last_stable_offset(tp) is None:
+                records += [to_record(r) for r in (await consumer.getmany(tp, timeout_ms=200)).get(tp, ())]
+            # The embedded broker says too little of its end; what comes with a fetch is right.
+            while await consumer.position(tp) < max(end, consumer.last_stable_offset(tp) or 0):
+                batches = await consumer.getmany(tp, timeout_ms=200)
+                records += [to_record(record) for record in batches.get(tp, ())]
             return begin, records
         finally:
             await consumer.stop()
@@ -277,10 +279,13 @@ class Installation:
         """The ledger equals the fold of the log, byte for byte."""
         for number in range(self.partitions):
             partition = self.partition(number, family)
-            expected = [
+            folded = [
                 (0, row.seq, row.offset, row.kind, row.status, row.entry_hash) for row in await self.fold(partition)
             ]
-            assert self.rows(partition) == expected
+            stored = self.rows(partition)
+            differing = [pair for pair in zip(folded, stored, strict=False) if pair[0] != pair[1]]
+            assert not differing, f"{partition}: the log folds to, and the ledger holds: {differing[:3]}"
+            assert len(stored) == len(folded)
 
     def verify(self, *options):
         """Run the command as a user would; returns (exit code, JSON result)."""

@@ -29,6 +29,8 @@ class IngestGate:
         self._cluster = cluster
         self._drain_s = drain_s
         self._unreadable: dict[TP, int] = {}
+        self.joined = False
+        """Whether the group has given this worker its share, which may be empty."""
         self.ingest: Ingest
         """To be set before the app starts."""
 
@@ -40,6 +42,7 @@ class IngestGate:
 
     def assigned(self, tps: Iterable[TP]) -> None:
         """Place these partitions; they are paused until then."""
+        self.joined = True
         self.ingest.assign([self.name(tp) for tp in tps], self.generation())
 
     async def revoked(self, tps: Iterable[TP]) -> None:
@@ -118,6 +121,10 @@ class IngestGate:
     def durable(self, partition: PartitionId, next_offset: int, generation: int) -> None:
         """See `Flow.durable`."""
         self._app.consumer.durable(_tp(partition), next_offset, generation)
+
+    def stable_end(self, partition: PartitionId) -> int:
+        """Return the last stable offset that came with the last fetch, 0 before the first."""
+        return int(self._app.consumer.stable_end(_tp(partition)))
 
     def watermark(self, partition: PartitionId) -> int | None:
         """Return the next offset of a partition that is not stored and announced yet."""

@@ -44,7 +44,7 @@ class KafkaLog:
         return await self._ask(partition, self._bounds)
 
     async def ends(self, partitions: Iterable[PartitionId]) -> dict[PartitionId, int]:
-        """Return the last stable end of many partitions with one question."""
+        """Return the last stable end of many partitions with one question; the embedded broker's may be too low."""
         tps = {_tp(partition): partition for partition in partitions}
         if not tps:
             return {}
@@ -89,7 +89,16 @@ class KafkaLog:
 
     async def _bounds(self, consumer: Any, tp: Any) -> Bounds:
         begins, ends = await asyncio.gather(consumer.beginning_offsets([tp]), consumer.end_offsets([tp]))
-        return Bounds(begins[tp], ends[tp])
+        begin, end = begins[tp], ends[tp]
+        # The embedded broker answers with the first offset of the last batch. What a fetch says is right everywhere.
+        consumer.assign([tp])
+        try:
+            consumer.seek(tp, max(begin, end - 1))
+            while consumer.last_stable_offset(tp) is None:
+                await consumer.getmany(tp, timeout_ms=100, max_records=1)
+            return Bounds(begin, max(end, consumer.last_stable_offset(tp)))
+        finally:
+            consumer.unsubscribe()
 
     async def _ask(self, partition: PartitionId | None, question: Callable[[Any, Any], Awaitable[T]]) -> T:
         async with self._turn:

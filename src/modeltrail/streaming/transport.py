@@ -148,6 +148,12 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
     def _new_offset(self, tp: TP) -> int | None:
         return self._watermark.get(tp)
 
+    def stable_end(self, tp: TP) -> int:
+        """Return the last stable offset that came with the last fetch, 0 before the first."""
+        client = self._thread._ensure_consumer()  # noqa: SLF001
+        asked = driver.ensure_aiokafka_TP(tp)
+        return (client.last_stable_offset(asked) or 0) if asked in client.assignment() else 0
+
     async def committed_offset(self, tp: TP) -> int | None:
         """Return what the group has committed for a partition; KafkaError when the broker does not say."""
         client = self._thread._ensure_consumer()  # noqa: SLF001

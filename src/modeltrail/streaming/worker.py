@@ -227,8 +227,9 @@ async def _look_after(parts: _Parts) -> None:
         for partition, end in ends.items():
             watermark = parts.app.ingest_gate.watermark(partition)
             if watermark is not None:
-                parts.metrics.lag(partition, end - watermark)
-                behind += max(0, end - watermark)
+                behind_here = max(end, parts.app.ingest_gate.stable_end(partition)) - watermark
+                parts.metrics.lag(partition, behind_here)
+                behind += max(0, behind_here)
         stopped = parts.ingest.lanes.stopped
         quiet = time.monotonic() - parts.metrics.last_progress
         if behind and not stopped and not parts.metrics.unavailable and parts.ingest.lanes.assigned and quiet > STUCK_S:
@@ -253,7 +254,7 @@ def _not_ready(parts: _Parts) -> dict[str, Any]:
         failing["broker"] = parts.broker_error
     for dependency, why in parts.metrics.unavailable.items():
         failing[f"waiting for {dependency}"] = why
-    if not parts.app.consumer_generation_id or not parts.ingest.lanes.assigned:
+    if not parts.app.ingest_gate.joined or not parts.ingest.lanes.assigned:
         failing["assignment"] = "partitions are being placed"
     stopped = parts.ingest.lanes.stopped
     if stopped:
