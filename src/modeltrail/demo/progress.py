@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from modeltrail.events.registry import EVENT_TYPES
 from modeltrail.kafka_client import kafka_client_args
@@ -77,7 +77,7 @@ class Observer:
         self._runner = asyncio.Runner()
         self._tables = [kind.table for kind in EVENT_TYPES.values()]
 
-    def __enter__(self) -> "Observer":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

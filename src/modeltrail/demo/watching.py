@@ -1,0 +1,142 @@
+"""The second chapter: events stream, one worker is killed, the other takes over, everything gets chained."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from modeltrail.demo.installation import Installation, WorkerProcess
+from modeltrail.demo.producer_process import ProducerProcess
+from modeltrail.demo.progress import Look, Observer, Rates
+from modeltrail.demo.screen import Screen, StreamView
+from modeltrail.errors import ModeltrailError
+
+__all__ = ["Streamed", "watch_until_chained"]
+
+KILL_AT = 0.5
+"""Share of all events that is chained when one worker is killed."""
+
+_LOOK_S = 0.25
+_STUCK_S = 90.0
+"""Without any progress for this long, something is wrong."""
+
+
+@dataclass(frozen=True)
+class Streamed:
+    """How it went. `seconds` is from the first chained record to the last."""
+
+    look: Look
+    published: int
+    killed_pid: int
+    took_over_after_s: float
+    seconds: float
+
+    @property
+    def rate(self) -> float:
+        """Records chained a second, the take-over included."""
+        return self.look.entries / self.seconds if self.seconds else 0.0
+
+
+class _Kill:
+    """The worker that is killed on purpose, and who reads its partitions then."""
+
+    def __init__(self, victim: WorkerProcess, survivor: WorkerProcess) -> None:
+        self.victim = victim
+        self.survivor = survivor
+        self.pid = 0
+        self.at = 0.0
+        self.took_over_after_s: float | None = None
+        self.shares: dict[int, frozenset[tuple[str, int]]] = {}
+
+    def look(self, installation: Installation, *, due: bool) -> str | None:
+        """Kill when it is `due`; return "killed" or "taken over" at the moment when that happens."""
+        if not self.pid:
+            for worker in (self.victim, self.survivor):
+                self.shares[worker.number] = worker.partitions()
+            if not due or not all(self.shares.values()):
+                return None
+            self.pid = self.victim.pid or 0
+            self.at = time.monotonic()
+            installation.workers.remove(self.victim)
+            self.victim.child.kill()
+            return "killed"
+        if self.took_over_after_s is None:
+            reads = self.survivor.partitions()
+            if reads >= self.shares[self.victim.number]:
+                self.shares[self.survivor.number] = reads
+                self.took_over_after_s = time.monotonic() - self.at
+                return "taken over"
+        return None
+
+    def processes(self, producer: ProducerProcess) -> list[tuple[str, str, bool]]:
+        """Return what is shown about the processes."""
+        shown = [("producer", "done" if producer.done else f"pid {producer.pid}, publishing", True)]
+        for worker in sorted((self.victim, self.survivor), key=lambda each: each.number):
+            if worker is self.victim and self.pid:
+                shown.append((worker.name, f"pid {self.pid}, killed with SIGKILL", False))
+                continue
+            share = len(self.shares.get(worker.number, ()))
+            reads = f"reads {share} partitions" if share else "joins the consumer group"
+            shown.append((worker.name, f"pid {worker.pid}, {reads}", True))
+        return shown
+
+
+def watch_until_chained(
+    installation: Installation,
+    producer: ProducerProcess,
+    observer: Observer,
+    screen: Screen,
+    listen: Callable[[], None],
+) -> Streamed:
+    """Show the stream until everything that was published is chained, and kill a worker half-way.
+
+    `installation` has two workers. `listen` polls the producer. Raises ModeltrailError when nothing
+    moves for 90 seconds, UnavailableError when a process ends that nobody killed.
+    """
+    survivor, victim = installation.workers
+    kill = _Kill(victim, survivor)
+    rates = Rates()
+    began = moved_at = ended = 0.0
+    seen = -1
+    with screen.stream():
+        while True:
+            listen()
+            installation.check()
+            look = observer.look()
+            if look.entries != seen:
+                seen = look.entries
+                moved_at = ended = look.at
+                began = began or (look.at if look.entries else 0.0)
+            event = kill.look(installation, due=bool(producer.total) and look.entries >= KILL_AT * producer.total)
+            finished = producer.done and look.lag == 0 and kill.took_over_after_s is not None
+            if producer.total:
+                screen.update(_view(producer, look, rates, kill), last=finished)
+            if event == "killed":
+                screen.struck(
+                    "kill", f"SIGKILL to {victim.name} (pid {kill.pid}), on purpose, in the middle of its work"
+                )
+                screen.more(f"{survivor.name} notices when the broker misses its heartbeats (session timeout 6 s)")
+            elif event == "taken over":
+                screen.done(
+                    "take-over",
+                    f"{survivor.name} reads all {len(kill.shares[survivor.number])} partitions"
+                    f" {kill.took_over_after_s:.1f} s later, each from where the ledger says",
+                )
+            if finished:
+                return Streamed(look, producer.published, kill.pid, kill.took_over_after_s or 0.0, ended - began)
+            if time.monotonic() - moved_at > _STUCK_S and moved_at:
+                raise ModeltrailError(f"nothing moved for {_STUCK_S:.0f} s; logs are in {installation.directory}")
+            time.sleep(_LOOK_S)
+
+
+def _view(producer: ProducerProcess, look: Look, rates: Rates, kill: _Kill) -> StreamView:
+    published, chained, persisted = rates.add(look.at, look.published, look.entries, look.typed_rows)
+    return StreamView(
+        total=producer.total,
+        counts=[
+            ("published", look.published, published, "records that the broker has acknowledged"),
+            ("chained", look.entries, chained, f"ledger entries, in {look.chains} chains"),
+            ("persisted", look.typed_rows, persisted, "rows of typed tables, filled from the ledger"),
+            ("lag", look.lag, None, "published, not chained yet"),
+        ],
+        processes=kill.processes(producer),
+    )
