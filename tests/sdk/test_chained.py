@@ -138,7 +138,7 @@ async def test_without_a_blocks_topic_publishing_works_and_waiting_says_why_not(
     await place.create(families=("predictions",))
     async with publisher(place) as open_publisher:
         delivery = await open_publisher.publish(prediction())
-        with pytest.raises(ConfigurationError, match="no topic noblocks.blocks"):
+        with pytest.raises(ConfigurationError, match=r"no topic noblocks\.blocks"):
             await delivery.chained()
 
 

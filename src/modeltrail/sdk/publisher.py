@@ -6,7 +6,6 @@ Delivery.chained wait until the ledger holds the record
 """
 
 import asyncio
-import logging
 import uuid
 from collections import defaultdict
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Mapping, Sequence
@@ -16,59 +15,38 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-from aiokafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError
-
-from modeltrail.errors import (
-    AccessError,
-    BrokerUnavailableError,
-    ConfigurationError,
-    InvalidEventError,
-    ModeltrailError,
-    NotDurableError,
-)
+from modeltrail.errors import ConfigurationError, InvalidEventError, ModeltrailError
 from modeltrail.events.encode import Encoded, Event, encode_binary
 from modeltrail.events.fields import Data
-from modeltrail.events.judge import VALUE_MAX
 from modeltrail.events.notices import Block
 from modeltrail.events.registry import BLOCKS, topic_name
-from modeltrail.kafka_client import (
-    KAFKA_FAILURES,
-    abandon_producer,
-    broker_errors,
-    broker_failure,
-    kafka_client_args,
-    missing_topics,
-    producer_died,
-    start_producer,
-)
+from modeltrail.kafka_client import kafka_client_args
 from modeltrail.ledger.entry import record_hash
 from modeltrail.sdk.blocks import BlockWatcher
 from modeltrail.sdk.lookup import StoreLookup
 from modeltrail.sdk.results import Chained, Delivery, Summary
 from modeltrail.sdk.run import Run
+from modeltrail.sdk.sender import Pending, Sender
 from modeltrail.settings import ClickHouse, Settings, load
 
 __all__ = ["Publisher"]
 
 INTERRUPTED_FLUSH_S = 5.0
 """Seconds for what is still unsent when the block of the publisher ends by an exception or by Ctrl-C."""
-ENVELOPE_ROOM = 65_536
-"""Bytes of headers and framing beside the largest value that the contract takes."""
 SEQUENCE_DIGITS = 19
 
-logger = logging.getLogger(__name__)
 
+class _Sent(NamedTuple):
+    """What becomes a Delivery once it is acknowledged."""
 
-class Pending(NamedTuple):
-    """A record on its way. `future` ends with aiokafka's metadata, or with a failure."""
-
-    future: asyncio.Future[Any]
-    topic: str
+    pending: Pending
     id: str
     record_hash: bytes
-    size: int
     blocks_from: int | None
-    deadline: float
+
+    @property
+    def future(self) -> asyncio.Future[Any]:
+        return self.pending.future
 
 
 class Publisher:
@@ -109,20 +87,17 @@ class Publisher:
         self._first_sequence = first_sequence
         self._sequences: dict[str, int] = defaultdict(lambda: first_sequence or 0)
         self._lookup = None if store is None else StoreLookup(store)
-        self._client_args = kafka_client_args(settings)
+        client_args = kafka_client_args(settings)
         self._timeout = settings.sdk.request_timeout_s
-        self._producer: Any = None
-        self._starting = asyncio.Lock()
-        self._slots = asyncio.Semaphore(settings.sdk.max_in_flight)
-        self._topics: set[str] = set()
-        self._watcher = BlockWatcher(self._client_args, f"{settings.topics.prefix}.{BLOCKS}")
+        self._sender = Sender(client_args, settings.sdk)
+        self._watcher = BlockWatcher(client_args, f"{settings.topics.prefix}.{BLOCKS}")
 
     async def __aenter__(self) -> Self:
-        self._producer = await self._new_producer()
+        await self._sender.start()
         try:
             await self._watcher.start()
         except BaseException:
-            await self._producer.stop()
+            await self._sender.stop(0)
             raise
         return self
 
@@ -133,12 +108,8 @@ class Publisher:
 
     async def close(self, *, flush_s: float | None = None) -> None:
         """Wait up to `flush_s` seconds (default: the request timeout) for what is on its way, and disconnect."""
-        producer, self._producer = self._producer, None
         await self._watcher.stop()
-        if producer is not None:
-            flushed = await abandon_producer(producer, flush_s=self._timeout if flush_s is None else flush_s)
-            if not flushed:
-                logger.warning("the publisher was closed with records that the broker has not acknowledged")
+        await self._sender.stop(self._timeout if flush_s is None else flush_s)
         if self._lookup is not None:
             await asyncio.to_thread(self._lookup.close)
 
@@ -204,7 +175,7 @@ class Publisher:
         on_delivery: Callable[[Delivery], None] | None,
         on_error: Callable[[int, Data | Event, ModeltrailError], None] | None,
     ) -> Run:
-        async def send(event: Data | Event) -> Pending:
+        async def send(event: Data | Event) -> _Sent:
             return await self._send(self._event(event, {}), None, ())
 
         return Run(send, self._settled, self._settings.sdk.max_in_flight, on_delivery, on_error)
@@ -214,13 +185,15 @@ class Publisher:
             if given:
                 raise TypeError(f"{', '.join(given)}: belongs to the event, which has attributes of its own")
         elif isinstance(event, Data):
-            wanted = {"source": self._source, "actor": self._actor, "tenant": self._tenant} | given
+            wanted: dict[str, Any] = {"source": self._source, "actor": self._actor, "tenant": self._tenant} | given
             for name in ("source", "actor"):
                 if wanted[name] is None:
                     raise InvalidEventError(name, None, "is required, here or for the publisher")
             if wanted["tenant"] is None:
                 del wanted["tenant"]
-            event = Event.of(event, **wanted)
+            wanted.setdefault("id", str(uuid.uuid4()))
+            wanted.setdefault("time", datetime.now(UTC))
+            return Event.of(event, **wanted)
         else:
             raise TypeError(f"{type(event).__name__}: must be the data of an event, or an Event")
         return event.completed(id=str(uuid.uuid4()), time=datetime.now(UTC))
@@ -234,91 +207,23 @@ class Publisher:
         self._sequences[event.source] = number + 1
         return encoded
 
-    async def _send(self, event: Event, key: str | bytes | None, more: Sequence[tuple[str, bytes]]) -> Pending:
+    async def _send(self, event: Event, key: str | bytes | None, more: Sequence[tuple[str, bytes]]) -> _Sent:
+        topic = topic_name(event.kind.family, self._settings.topics.prefix)
+        await self._sender.ready(topic)
         own_key, headers, value = self._encoded(event)
         record_key = own_key if key is None else key.encode() if isinstance(key, str) else key
         headers += _checked(more)
-        topic = topic_name(event.kind.family, self._settings.topics.prefix)
-        producer = await self._ready(topic)
         blocks_from = self._watcher.position()
-        try:
-            async with asyncio.timeout(self._timeout):
-                await self._slots.acquire()
-        except TimeoutError:
-            raise NotDurableError(
-                f"{topic}: not sent: for {self._timeout:g} s the broker acknowledged nothing of what waits before it"
-            ) from None
-        try:
-            async with asyncio.timeout(self._timeout):
-                future = await producer.send(topic, value, key=record_key, headers=headers)
-        except BaseException as error:
-            self._slots.release()
-            if isinstance(error, KafkaTimeoutError | TimeoutError | KafkaError | OSError):
-                raise await self._failure(error, topic, len(value), sent=False) from error
-            raise
-        future.add_done_callback(self._done)
+        pending = await self._sender.send(topic, (record_key, headers, value))
         digest = record_hash(record_key, [(name.encode(), content) for name, content in headers], value)
-        deadline = asyncio.get_running_loop().time() + self._timeout
-        return Pending(future, topic, event.id or "", digest, len(value), blocks_from, deadline)
+        return _Sent(pending, event.id or "", digest, blocks_from)
 
-    def _done(self, future: asyncio.Future[Any]) -> None:
-        self._slots.release()
-        if not future.cancelled():
-            future.exception()  # seen: whoever waits for the record raises it, and nobody else has to
-
-    async def _settled(self, pending: Pending) -> Delivery:
-        try:
-            async with asyncio.timeout_at(pending.deadline):
-                record = await pending.future
-        except KAFKA_FAILURES as error:
-            raise await self._failure(error, pending.topic, pending.size, sent=True) from error
+    async def _settled(self, sent: _Sent) -> Delivery:
+        record = await self._sender.settled(sent.pending)
         return Delivery(
-            pending.topic, record.partition, record.offset, record.timestamp, pending.id, pending.record_hash,
-            pending.blocks_from, self._chained,
+            sent.pending.topic, record.partition, record.offset, record.timestamp, sent.id, sent.record_hash,
+            sent.blocks_from, self._chained,
         )  # fmt: skip
-
-    async def _failure(self, error: BaseException, topic: str, size: int, *, sent: bool) -> ModeltrailError:
-        if isinstance(error, MessageSizeTooLargeError):
-            return InvalidEventError("data", f"{size} bytes", f"must fit what topic {topic} takes (max.message.bytes)")
-        if isinstance(error, KafkaError) and not error.retriable:
-            known = await broker_failure(error, self._client_args)
-            if isinstance(known, AccessError | ConfigurationError):
-                return known
-        reason = f"no acknowledgement within {self._timeout:g} s" if isinstance(error, TimeoutError) else repr(error)
-        if not sent:
-            return NotDurableError(f"{topic}: not sent: {reason}")
-        return NotDurableError(f"{topic}: {reason}: the record may or may not be in the log")
-
-    async def _ready(self, topic: str) -> Any:
-        """Return the producer, a new one where the old one has died, once the topic is known to exist."""
-        if topic in self._topics and self._producer is not None and not producer_died(self._producer):
-            return self._producer
-        async with self._starting:
-            if self._producer is None:
-                raise BrokerUnavailableError("the publisher is not open: use it as 'async with Publisher(...)'")
-            if producer_died(self._producer):
-                old, self._producer = self._producer, await self._new_producer()
-                await abandon_producer(old, flush_s=0)
-            if topic not in self._topics:
-                async with broker_errors(self._client_args):
-                    missing = await missing_topics(self._producer.client, [topic])
-                if missing:
-                    raise ConfigurationError(
-                        f"the broker has no topic {topic}: create the topics first: modeltrail topics create"
-                    )
-                self._topics.add(topic)
-            return self._producer
-
-    async def _new_producer(self) -> Any:
-        sdk = self._settings.sdk
-        return await start_producer(
-            self._client_args,
-            linger_ms=sdk.linger_ms,
-            max_batch_size=sdk.batch_bytes,
-            max_request_size=VALUE_MAX + ENVELOPE_ROOM,
-            request_timeout_ms=int(self._timeout * 1000),
-            compression_type=None if sdk.compression == "none" else sdk.compression,
-        )
 
     async def _chained(self, delivery: Delivery, timeout_s: float) -> Chained:
         block = await self._watcher.covering(delivery, timeout_s)
