@@ -83,9 +83,8 @@ GRANT SELECT ON system.tables TO mt_auditor;
 GRANT SELECT ON system.columns TO mt_auditor;
 GRANT SELECT ON system.disks TO mt_auditor;
 
--- The migrator makes and remakes the schema. A rebuild waits for inserts under way, so it has to see those of others.
+-- The migrator makes and remakes the schema. A rebuild waits for inserts under way, so it has to see them.
 GRANT SELECT, INSERT, SHOW, CREATE DATABASE, CREATE TABLE, CREATE VIEW, DROP TABLE, DROP VIEW,
     ALTER COLUMN, ALTER INDEX, ALTER CONSTRAINT, ALTER SETTINGS, ALTER MODIFY COMMENT, ALTER VIEW
     ON modeltrail.* TO mt_migrator;
 GRANT SELECT ON system.processes TO mt_migrator;
-GRANT SHOW PROCESSLIST ON *.* TO mt_migrator;

@@ -33,14 +33,15 @@ class ChainMaker:
         row = self.rows[-1]
         return Head(row.chain, row.seq, row.offset, row.timestamp, row.log_time, row.record_hash, row.entry_hash)
 
-    def event(self, data: Data, *, encode=encode_binary, id=None, timestamp=None, **given):
+    def event(self, data: Data, *, encode=encode_binary, timestamp=None, **given):
         """Append an event as it would be sent. Without `id` each has one of its own."""
-        offset = self.sequencer.next_offset
-        event = Event.of(
-            data,
-            id=id or f"{self.chain}:{offset}",
-            **{"source": "tests/maker", "actor": "tester", "time": TIME} | given,
-        )
+        named = {
+            "source": "tests/maker",
+            "actor": "tester",
+            "time": TIME,
+            "id": f"{self.chain}:{self.sequencer.next_offset}",
+        }
+        event = Event.of(data, **named | given)
         key, headers, value = encode(event)
         raw = tuple((name.encode(), content) for name, content in headers)
         found = judge(f"modeltrail.{event_type_of(data).family}", key, raw, value)

@@ -8,7 +8,7 @@ The old table answers until the new one is whole:
     4. fill the shadow from the ledger, range by range, with the view's own SELECT
     5. exchange the two tables; the views write to names, so each now fills the other table
     6. give the new table its comment back, drop the second view, drop the old table
-    7. fill what is missing, should 3 not have seen an insert (a user without the right to see those of others)
+    7. fill what is missing, should 3 not have seen an insert (one that went through another replica)
 
 No row of a block that is inserted meanwhile is lost: it is in the ledger when 4 reads it, or its insert began after 2
 and filled the shadow itself. Doing both is harmless, a typed table keeps one row for a record. An insert that is
