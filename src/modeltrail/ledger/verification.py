@@ -17,6 +17,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from modeltrail.events.judge import Judgement
+from modeltrail.ledger.chain import parse_chain
 from modeltrail.ledger.entry import GAP_TIMESTAMP, entry_hash, gap_hash, preimage, record_hash
 from modeltrail.ledger.findings import Finding, Kind, finding
 from modeltrail.ledger.row import GAP, RECORD, Row
@@ -42,7 +43,10 @@ class Before(NamedTuple):
 
 
 class ChainVerifier:
-    """Checks the rows of one chain, fed in the order (seq, entry_hash)."""
+    """Checks the rows of one chain, fed in the order (seq, entry_hash).
+
+    `chain` is its text; ValueError where that is no chain's name.
+    """
 
     def __init__(self, chain: str, before: Before, *, judge: Judge | None = None, contract: int = 0) -> None:
         self.chain = chain
@@ -50,6 +54,7 @@ class ChainVerifier:
         """Positions seen, each counted once."""
         self.repeats = 0
         """Rows beyond the first at a position."""
+        self._parts = parse_chain(chain)
         self._text = chain.encode()
         self._judge = judge
         self._contract = contract
@@ -126,7 +131,7 @@ class ChainVerifier:
                 found.append(finding(Kind.LOG_TIME, self.chain, row.seq, detail))
 
     def _content(self, row: Row, found: list[Finding]) -> None:
-        if str(row.chain) != self.chain:
+        if row.chain != self._parts:
             found.append(finding(Kind.CHAIN_NAME, self.chain, row.seq, f"they say {row.chain}"))
         if row.kind == GAP:
             digest = gap_hash(row.gap_first, row.offset)
