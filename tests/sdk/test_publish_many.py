@@ -120,3 +120,34 @@ async def test_no_more_than_the_window_waits_for_an_acknowledgement(place):
 
     assert acknowledged == 2000
     assert furthest <= 32
+
+
+async def test_outcomes_are_told_while_the_stream_is_silent(place):
+    told = asyncio.Event()
+
+    async def stream():
+        yield prediction()
+        await told.wait()
+
+    async with publisher(place) as open_publisher, asyncio.timeout(20):
+        await open_publisher.publish_many(stream(), on_delivery=lambda _: told.set())
+
+
+async def test_what_a_callback_raises_ends_the_stream(place):
+    def refuse(_delivery):
+        raise RuntimeError("enough")
+
+    async with publisher(place, max_in_flight=8) as open_publisher:
+        with pytest.raises(RuntimeError, match="enough"):
+            await open_publisher.publish_many(map(prediction, range(1000)), on_delivery=refuse)
+        await open_publisher.publish(prediction())
+
+
+async def test_what_the_stream_raises_ends_it(place):
+    def stream():
+        yield prediction()
+        raise RuntimeError("no more")
+
+    async with publisher(place) as open_publisher:
+        with pytest.raises(RuntimeError, match="no more"):
+            await open_publisher.publish_many(stream())

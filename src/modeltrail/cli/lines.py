@@ -92,16 +92,23 @@ class LineSource:
 
     async def _unpacked(self) -> AsyncIterator[bytes]:
         unpack: _Gunzip | None = None
-        first = True
+        begin: bytes | None = b""
         async for chunk in self._chunks():
-            if first:
-                first = False
-                unpack = _Gunzip(self._path) if chunk.startswith(_GZIP_MAGIC) else None
+            packed = chunk
+            if begin is not None:
+                packed = begin + chunk
+                if len(packed) < len(_GZIP_MAGIC) and _GZIP_MAGIC.startswith(packed):
+                    begin = packed  # a pipe may hand over a byte at a time
+                    continue
+                begin = None
+                unpack = _Gunzip(self._path) if packed.startswith(_GZIP_MAGIC) else None
             if unpack is None:
-                yield chunk
+                yield packed
             else:
-                for part in unpack.feed(chunk):
+                for part in unpack.feed(packed):
                     yield part
+        if begin:
+            yield begin
         if unpack is not None:
             unpack.finish()
 

@@ -68,7 +68,7 @@ def publish(
         try:
             asyncio.run(job.run())
         except KeyboardInterrupt:
-            out.note(f"interrupted: {job.published:,} events are published, all up to line {job.last_line:,}")
+            out.note(f"{job.published:,} events are published, everything up to line {job.last_line:,}")
             raise
     code = job.report()
     if code:
@@ -184,13 +184,15 @@ class _Job:
         if self._stop and not self._keep_going and isinstance(error, InvalidEventError):
             return  # read ahead of the line that ended it
         self._failed += 1
+        if self._fatal is not None:
+            return  # was on its way when the broker failed; the first one says why
         if self._failed <= ERRORS_KEPT:
             self._errors.append(_described(number, error))
         if self._failed <= ERRORS_SHOWN:
             self._out.note(f"line {number:,}: {error}", style="red")
         if not isinstance(error, InvalidEventError):
             # Not the line's fault: the next one would fare no better.
-            self._fatal = self._fatal or error
+            self._fatal = error
             self._stop = True
         elif not self._keep_going:
             self._stop = True
@@ -199,8 +201,9 @@ class _Job:
         """Print the summary; returns the exit code."""
         rate = self.published / self._seconds if self._seconds else 0.0
         code = self._fatal.exit_code if self._fatal is not None else int(self._failed > 0)
-        if self._failed > ERRORS_SHOWN:
-            self._out.note(f"... and {self._failed - ERRORS_SHOWN:,} more lines that failed")
+        more = self._failed - min(len(self._errors), ERRORS_SHOWN)
+        if more:
+            self._out.note(f"... and {more:,} more lines that failed")
         done = "valid" if self._dry_run else "published"
         self._out.line(f"{self.published:,} {done}, {self._failed:,} failed, {self._seconds:.1f} s, {rate:,.0f}/s")
         if self._topics:

@@ -95,9 +95,12 @@ class BlockingPublisher:
             for event in chunk:
                 await run.send(event)
 
-        while chunk := list(islice(source, CHUNK)):
-            self._call(send(chunk))
-        summary = self._call(run.finish())
+        try:
+            while chunk := list(islice(source, CHUNK)):
+                self._call(send(chunk))
+            summary = self._call(run.finish())
+        finally:
+            self._call(run.close())
         last = {place: self._blocking(delivery) for place, delivery in summary.last.items()}
         return Summary(summary.published, summary.failed, summary.seconds, summary.topics, last)
 

@@ -44,10 +44,6 @@ class _Sent(NamedTuple):
     record_hash: bytes
     blocks_from: int | None
 
-    @property
-    def future(self) -> asyncio.Future[Any]:
-        return self.pending.future
-
 
 class Publisher:
     """Publishes events to Kafka; an async context manager.
@@ -165,10 +161,13 @@ class Publisher:
         waited for, and PublishManyError says what is durable.
         """
         run = self._run(on_delivery, on_error)
-        async with aclosing(_as_async(events)) as stream:
-            async for event in stream:
-                await run.send(event)
-        return await run.finish()
+        try:
+            async with aclosing(_as_async(events)) as stream:
+                async for event in stream:
+                    await run.send(event)
+            return await run.finish()
+        finally:
+            await run.close()
 
     def _run(
         self,

@@ -1,10 +1,14 @@
-"""One stream of events through a publisher: outcomes in the order of the stream, bounded memory."""
+"""One stream of events through a publisher: outcomes in the order of the stream, as they come, in bounded memory.
+
+Whoever calls `send` hands events over; a task of its own waits for the outcomes, so that they are told at once even
+while the stream is silent.
+"""
 
 import asyncio
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from modeltrail.errors import ModeltrailError
 from modeltrail.events.encode import Event
@@ -14,28 +18,23 @@ from modeltrail.sdk.results import Delivery, PublishManyError, Summary
 __all__ = ["Run"]
 
 
-class OnItsWay(Protocol):
-    """What `send` returns: something that `settle` can wait for."""
-
-    @property
-    def future(self) -> asyncio.Future[Any]:
-        """Done once there is an outcome."""
-        ...
-
-
 class _Item(NamedTuple):
     number: int
     event: Data | Event
-    pending: Any
+    sent: Any
     error: ModeltrailError | None
 
 
 class Run:
-    """Used by `publish_many`: `send` each event, then `finish`."""
+    """Used by `publish_many`: `send` each event, then `finish`; `close` in any case.
+
+    `send` starts an event on its way, `settle` waits for the outcome of what `send` returned; at most `window` events
+    are in between.
+    """
 
     def __init__(
         self,
-        send: Callable[[Data | Event], Awaitable[OnItsWay]],
+        send: Callable[[Data | Event], Awaitable[Any]],
         settle: Callable[[Any], Awaitable[Delivery]],
         window: int,
         on_delivery: Callable[[Delivery], None] | None,
@@ -47,57 +46,80 @@ class Run:
         self._on_delivery = on_delivery
         self._on_error = on_error
         self._waiting: deque[_Item] = deque()
-        self._index = 0
+        self._changed = asyncio.Event()
+        self._room = asyncio.Event()
+        self._settling: asyncio.Task[None] | None = None
+        self._ended = False
+        self._handed_over = 0
         self._began = time.monotonic()
-        self._first_failure: _Item | None = None
+        self._failure: _Item | None = None
         self._summary: Summary[Delivery] = Summary()
 
     async def send(self, event: Data | Event) -> None:
-        """Hand one event over, and settle those before it that have an outcome."""
-        pending: OnItsWay | None = None
-        error: ModeltrailError | None = None
+        """Hand one event over. Raises PublishManyError as `publish_many` says, and what a callback raised."""
+        sent = error = None
         try:
-            pending = await self._send(event)
+            sent = await self._send(event)
         except ModeltrailError as refused:
             error = refused
-        self._waiting.append(_Item(self._index, event, pending, error))
-        self._index += 1
-        if error is not None and self._on_error is None:
+        self._waiting.append(_Item(self._handed_over, event, sent, error))
+        self._handed_over += 1
+        self._changed.set()
+        if self._settling is None:
+            self._settling = asyncio.create_task(self._settle_all())
+        while len(self._waiting) >= self._window and not self._settling.done():
+            self._room.clear()
+            await self._room.wait()
+        stopped = self._on_error is None and (error is not None or self._failure is not None)
+        if stopped or self._settling.done():
             await self.finish()
-        while self._waiting and (len(self._waiting) >= self._window or self._has_outcome(self._waiting[0])):
-            await self._settle_first()
 
     async def finish(self) -> Summary[Delivery]:
-        """Wait for every outcome; raises PublishManyError as `publish_many` says."""
-        while self._waiting:
-            await self._settle_first()
+        """Wait for every outcome. Raises as `send` does."""
+        self._ended = True
+        self._changed.set()
+        if self._settling is not None:
+            await self._settling
         self._summary.seconds = time.monotonic() - self._began
-        failure = self._first_failure
+        failure = self._failure
         if failure is not None and failure.error is not None:
             raise PublishManyError(failure.number, failure.error, self._summary) from failure.error
         return self._summary
 
-    def _has_outcome(self, item: _Item) -> bool:
-        return item.error is not None or item.pending.future.done()
+    async def close(self) -> None:
+        """End without waiting for outcomes; does nothing after `finish`."""
+        if self._settling is not None and not self._settling.done():
+            self._settling.cancel()
+            await asyncio.wait([self._settling])
 
-    async def _settle_first(self) -> None:
-        item = self._waiting.popleft()
-        if item.error is None:
+    async def _settle_all(self) -> None:
+        try:
+            while True:
+                while self._waiting:
+                    await self._settle_one(self._waiting[0])
+                    self._waiting.popleft()
+                    self._room.set()
+                if self._ended:
+                    return
+                self._changed.clear()
+                await self._changed.wait()
+        finally:
+            self._room.set()  # whoever waits for room has to learn that this has ended
+
+    async def _settle_one(self, item: _Item) -> None:
+        error = item.error
+        if error is None:
             try:
-                delivery = await self._settle(item.pending)
-            except ModeltrailError as error:
-                item = item._replace(error=error)
+                self._count(await self._settle(item.sent))
+            except ModeltrailError as late:
+                error = late
             else:
-                self._count(delivery)
                 return
         self._summary.failed += 1
-        if self._on_error is not None and item.error is not None:
-            self._on_error(item.number, item.event, item.error)
-            return
-        stop = self._first_failure is None
-        self._first_failure = self._first_failure or item
-        if stop:
-            await self.finish()
+        if self._on_error is not None:
+            self._on_error(item.number, item.event, error)
+        elif self._failure is None:
+            self._failure = item._replace(error=error)
 
     def _count(self, delivery: Delivery) -> None:
         summary = self._summary
