@@ -24,17 +24,23 @@ def store(tmp_path_factory):
     store.stop()
 
 
+def address_of(store, role, database):
+    """Settings for a database, as a role."""
+    known = store.credentials[role]
+    return ClickHouse(
+        host=store.host, port=store.port, user=known.user, password=SecretStr(known.password), database=database
+    )
+
+
+def login(store, role, database):
+    """A client of a database, as a role."""
+    return connect(address_of(store, role, database))
+
+
 @pytest.fixture(scope="session")
 def address(store):
-    """Settings for a database, as a role."""
-
-    def of(database, role=Role.SCRATCH):
-        known = store.credentials[role]
-        return ClickHouse(
-            host=store.host, port=store.port, user=known.user, password=SecretStr(known.password), database=database
-        )
-
-    return of
+    """Settings for a database, by default of the role that may do everything."""
+    return lambda database, role=Role.SCRATCH: address_of(store, role, database)
 
 
 @pytest.fixture(scope="session")
