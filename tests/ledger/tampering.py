@@ -4,7 +4,7 @@ Partition 0 has three epochs (the log was replaced, then lost its beginning), wi
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from modeltrail.events.judge import CONTRACT_VERSION, judge
 from modeltrail.ledger.chain import Chain
@@ -112,7 +112,6 @@ class Attack:
     kind: Kind
     only_here: bool = False
     needs_heads: bool = False
-    more: list[Row] = field(default_factory=list)
 
 
 ATTACKS: list[Attack] = []

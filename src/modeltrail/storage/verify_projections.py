@@ -73,7 +73,7 @@ class _Compared:
         return self.view.select_from(sql("verify/projection_source"))
 
     def stored(self) -> str:
-        return Template(sql("verify/projection_stored")).substitute(table=self.view.table)
+        return _for_table("projection_stored", self)
 
     def sums(self, rows: str) -> str:
         return Template(sql("verify/projection_sums")).substitute(hash=self.hash, rows=rows)
@@ -105,14 +105,16 @@ def check_projections(
             if each.view.type in types:
                 _add_sums(expected[each.view.table], reader.ask(each.sums(each.expected()), **limits, **keys))
         advance(sum(last - first + 1 for _, first, last in part))
-    whole = _limits([(chain, each.first_seq, each.last_seq) for chain, each in reports.items()])
-    comparison = _Comparison(reader, bounds, reports, keys, time.monotonic() + insert_seconds, insert_seconds)
+    ranges = [(chain, each.first_seq, each.last_seq) for chain, each in reports.items() if each.entries]
+    comparison = _Comparison(reader, reports, keys, time.monotonic() + insert_seconds, insert_seconds)
     for each in compared:
         wanted = expected[each.view.table]
         each.report.rows = sum(rows for buckets in wanted.values() for rows, _ in buckets.values())
         stored: Sums = defaultdict(dict)
-        _add_sums(stored, reader.ask(each.sums(each.stored()), **whole, **keys))
-        for chain in reports:
+        for start in range(0, len(ranges), _CHAINS_A_STEP):
+            limits = _limits(ranges[start : start + _CHAINS_A_STEP])
+            _add_sums(stored, reader.ask(each.sums(each.stored()), **limits, **keys))
+        for chain, _, _ in ranges:
             comparison.chain(each, chain, wanted.get(chain, {}), stored.get(chain, {}))
     _strays(reader, compared, bounds, reports, report)
 
@@ -175,7 +177,6 @@ class _Comparison:
     """Finds out what differs where the sums of a bucket differ."""
 
     reader: LedgerReader
-    bounds: Bounds
     reports: Mapping[str, ChainReport]
     keys: Mapping[str, int]
     until: float
@@ -218,21 +219,17 @@ class _Comparison:
         text = Template(sql("verify/projection_differences")).substitute(
             hash=each.hash, rows=each.expected(), stored=each.stored()
         )
-        limits = _limits([(chain, low, high)])
-        rows = self.reader.ask(text, **limits, **self.keys, older=self._older(chain), type=each.view.type)
-        return rows[0]
-
-    def _older(self, chain: str) -> list[str]:
         this = parse_chain(chain)
-        older = []
-        for other in self.bounds:
-            try:
-                parts = parse_chain(other)
-            except ValueError:
-                continue  # its name is a finding of its own
-            if parts.of == this.of and parts.order < this.order:
-                older.append(other)
-        return older
+        rows = self.reader.ask(
+            text,
+            **_limits([(chain, low, high)]),
+            **self.keys,
+            prefix=this.of.prefix,
+            epoch=this.epoch,
+            first_offset=this.first_offset,
+            type=each.view.type,
+        )
+        return rows[0]
 
     def _young(self, chain: str, first: int, last: int) -> bool:
         seconds = int(self.insert_seconds) + 1
@@ -260,27 +257,27 @@ def _strays(
     reports: Mapping[str, ChainReport],
     report: Report,
 ) -> None:
-    known = _limits([(chain, 0, last) for chain, (_, last) in bounds.items()])
-    found = [
-        (each, chain, rows, first, last)
+    beyond = [
+        (each, chain)
         for each in compared
-        for chain, rows, first, last in reader.ask(
-            Template(sql("verify/projection_strays")).substitute(table=each.view.table),
-            chains=known["chains"],
-            highs=known["highs"],
-        )
+        for chain, first, last in reader.ask(_for_table("projection_strays", each))
+        if first < 0 or last > bounds.get(chain, (0, -1))[1]
     ]
-    if not found:
+    if not beyond:
         return
-    # Entries that were appended meanwhile have typed rows too, so the bounds are read again.
+    # Entries that were appended meanwhile have typed rows too, so the ends of the chains are read again.
     now = {chain: last for chain, _, last in reader.rows("chains")}
-    for each, chain, rows, first, last in found:
-        if first >= 0 and last <= now.get(chain, -1):
+    for each, chain in beyond:
+        rows, first = reader.ask(_for_table("projection_beyond", each), chain=chain, last=now.get(chain, -1))[0]
+        if not rows:
             continue
         each.report.extra += rows
-        seq = first if first < 0 or chain not in now else max(first, now[chain] + 1)
-        stray = finding(Kind.PROJECTION_EXTRA, chain, seq, f"in {each.view.table}, beyond what the ledger holds")
+        stray = finding(Kind.PROJECTION_EXTRA, chain, first, f"in {each.view.table}, beyond what the ledger holds")
         if chain in reports:
             reports[chain].add(stray, rows)
         elif chain not in bounds or len(reports) == len(bounds):
             report.findings.append(stray)
+
+
+def _for_table(name: str, each: _Compared) -> str:
+    return Template(sql(f"verify/{name}")).substitute(table=each.view.table)

@@ -18,6 +18,9 @@ READ_ONLY = {"readonly": "2"}
 _BYTES = dict.fromkeys(
     ("key", "header_names", "header_values", "value", "record_hash", "prev_hash", "entry_hash"), "bytes"
 )
+_PAGE = 200
+"""Names of chains in one parameter: the server takes up to 128 KiB, and a name may have 300 bytes."""
+
 _PARTS = len(Chain._fields)
 
 Position = tuple[str, int]
@@ -49,8 +52,8 @@ class LedgerReader:
     def edges(self, positions: Sequence[Position]) -> dict[Position, list[tuple[Edge, str]]]:
         """Return what stands at each position that exists: the entries there, with their kind."""
         found: dict[Position, list[tuple[Edge, str]]] = {}
-        for start in range(0, len(positions), 500):
-            page = positions[start : start + 500]
+        for start in range(0, len(positions), _PAGE):
+            page = positions[start : start + _PAGE]
             chains, seqs = [chain for chain, _ in page], [seq for _, seq in page]
             for chain, seq, _offset, log_time, kind, prev, entry in self.rows("edges", chains=chains, seqs=seqs):
                 found.setdefault((chain, seq), []).append((Edge(seq, log_time, prev, entry), kind))

@@ -168,6 +168,21 @@ class TestTypedTables:
         assert report.verdict is Verdict.HOLDS
         typed.command("DROP TABLE kept")
 
+    def test_hundreds_of_chains_are_verified_together(self, typed):
+        many = {}
+        for partition in range(450):
+            chain = B0._replace(partition=partition, cluster="x" * 200)
+            many[chain] = fold(Sequencer.begin(chain, GenesisReason.START, None), 6)
+        insert(typed, many)
+        for recompute in (False, True):
+            report = check(typed, recompute=recompute, views=projections())
+            assert (report.verdict, report.entries, len(report.chains)) == (Verdict.HOLDS, 900, 450)
+        worst = str(B0._replace(partition=333, cluster=chain.cluster))
+        typed.command(
+            f"INSERT INTO actions SELECT * REPLACE ('x' AS action) FROM actions WHERE chain = '{worst}' AND seq = 1"
+        )
+        assert first_faults(check(typed, recompute=False, views=projections())) == {worst: (1, Kind.PROJECTION_DIFFERS)}
+
     def test_buckets_that_differ_are_looked_at_in_groups(self):
         size = verify_projections._DIFFERENCES_AT_ONCE // verify_projections._BUCKET
         groups = list(verify_projections._groups([0, 1, 2, size + 5, size + 6, 4 * size]))

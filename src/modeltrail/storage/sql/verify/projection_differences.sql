@@ -25,7 +25,8 @@ FROM
             (
                 SELECT offset, timestamp, record_hash
                 FROM ledger
-                WHERE chain IN {older:Array(String)} AND status = 'valid' AND type = {type:String}
+                WHERE startsWith(chain, {prefix:String}) AND (epoch, first_offset) < ({epoch:UInt32}, {first_offset:Int64})
+                    AND status = 'valid' AND type = {type:String}
                     AND offset >= (SELECT min(offset) FROM ledger WHERE chain IN {chains:Array(String)} AND seq BETWEEN {low:Int64} AND {high:Int64})
                     AND offset <= (SELECT max(offset) FROM ledger WHERE chain IN {chains:Array(String)} AND seq BETWEEN {low:Int64} AND {high:Int64})
             ) AS is_older

@@ -1,7 +1,5 @@
--- Typed rows outside of the positions that are checked: of unknown chains, or beyond their ends.
-SELECT chain, count() AS rows, min(seq) AS first_seq, max(seq) AS last_seq
+-- Which chains a typed table speaks of, and from where to where.
+SELECT chain, min(seq) AS first_seq, max(seq) AS last_seq
 FROM $table FINAL
-WHERE seq < 0 OR seq > arrayElement({highs:Array(Int64)}, indexOf({chains:Array(String)}, chain))
-    OR chain NOT IN {chains:Array(String)}
 GROUP BY chain
 ORDER BY chain
