@@ -1,12 +1,8 @@
 """`modeltrail demo`."""
 
 import json as json_text
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Annotated
 
 import typer
@@ -42,30 +38,12 @@ def demo(
         "Modeltrail demo: what a model did, in a ledger that shows every later change",
         "Everything runs on this machine and ends with this command; Ctrl-C ends it at once.",
     )
+    from modeltrail.demo.interrupts import interruptible
     from modeltrail.demo.story import Demo
 
-    with ended_by_signals():
+    with interruptible():
         outcome = Demo(screen, directory=directory, fast=fast, keep=keep).run()
     if json:
         sys.stdout.write(json_text.dumps(outcome.as_json(), separators=(",", ":")) + "\n")
     if outcome.exit_code:
         raise typer.Exit(outcome.exit_code)
-
-
-@contextmanager
-def ended_by_signals() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP end the block as Ctrl-C does: by KeyboardInterrupt, so that everything is put away."""
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        # One is enough: a second one must not interrupt the putting away.
-        for number in known:
-            signal.signal(number, signal.SIG_IGN)
-        raise KeyboardInterrupt
-
-    known = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
-    before = {number: signal.signal(number, interrupt) for number in known}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -15,6 +15,7 @@ import os
 import re
 import signal
 import sys
+import time
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
@@ -46,6 +47,7 @@ class WorkerProcess:
         self.number = number
         self.name = f"worker {number}"
         self.address = f"http://127.0.0.1:{free_port()}"
+        self._started = 0.0
         self.child = ChildProcess(
             self.name,
             [
@@ -58,6 +60,7 @@ class WorkerProcess:
 
     def start(self) -> None:
         """Start it, and return at once."""
+        self._started = time.monotonic()
         self.child.start(lambda: True, deadline_seconds=_ANSWER_S)
 
     @property
@@ -71,6 +74,11 @@ class WorkerProcess:
         if pid is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM)
+
+    @property
+    def age_s(self) -> float:
+        """Seconds since its last start."""
+        return time.monotonic() - self._started
 
     @property
     def ready(self) -> bool:

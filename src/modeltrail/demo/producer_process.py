@@ -53,6 +53,8 @@ class ProducerProcess:
         self._read = 0
         self.total = 0
         """Records that it is going to publish; 0 while it does not know."""
+        self.poison = 0
+        """How many of them are broken on purpose."""
         self.published = 0
         """Records that the broker has acknowledged."""
         self.done = False
@@ -72,7 +74,7 @@ class ProducerProcess:
         messages = list(self._messages())
         for message in messages:
             if message.step == "plan":
-                self.total = message.said["events"]
+                self.total, self.poison = message.said["events"], message.said["poison"]
             elif message.step in ("published", "done"):
                 self.published = message.said["events"]
                 self.done = message.step == "done"

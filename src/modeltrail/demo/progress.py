@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import Any, NamedTuple, Self
 
-from modeltrail.events.registry import EVENT_TYPES
 from modeltrail.kafka_client import kafka_client_args
 from modeltrail.ledger.chain import PartitionId
 from modeltrail.settings import Settings
@@ -18,6 +17,9 @@ from modeltrail.streaming.log import KafkaLog
 from modeltrail.streaming.topics import audited_topics
 
 __all__ = ["Look", "Observer", "Rates", "query"]
+
+_TYPED_S = 2.0
+"""Typed tables are counted merged, which costs more than the rest, so it is done this often."""
 
 Partition = tuple[str, int]
 """Topic and number."""
@@ -75,7 +77,8 @@ class Observer:
         self._log = KafkaLog(kafka_client_args(settings))
         self._client: Any = connect(settings.clickhouse)
         self._runner = asyncio.Runner()
-        self._tables = [kind.table for kind in EVENT_TYPES.values()]
+        self._typed = 0
+        self._typed_at = 0.0
 
     def __enter__(self) -> Self:
         return self
@@ -89,25 +92,37 @@ class Observer:
         self._runner.run(self._log.stop())
         self._runner.close()
 
-    def look(self) -> Look:
-        """Return what there is to see now."""
+    def look(self, *, exact: bool = False) -> Look:
+        """Return what there is to see now.
+
+        Ends are those that the broker answers with in one question; the embedded one leaves out all but the first
+        record of the last batch. With `exact` each partition is asked by a fetch, which takes a second or two.
+        """
         # The ledger first: what is chained is then never more than what is published.
         with translated():
             rows = self._client.query(query("progress")).result_rows
-            typed = self._client.query(query("typed_rows"), parameters={"tables": self._tables}).first_row[0]
-        ends = self._runner.run(self._log.ends(self._partitions))
+            if exact or time.monotonic() - self._typed_at >= _TYPED_S:
+                self._typed = int(self._client.query(query("typed_rows")).first_row[0])
+                self._typed_at = time.monotonic()
+        ends = self._runner.run(self._exact_ends() if exact else self._log.ends(self._partitions))
         newest: dict[Partition, tuple[int, int, int]] = {}
         for topic, partition, epoch, first_offset, _, next_offset in rows:
             place = (epoch, first_offset, next_offset)
             newest[topic, partition] = max(newest.get((topic, partition), place), place)
+        chained = {partition: place[2] for partition, place in newest.items()}
         return Look(
             at=time.monotonic(),
-            ends={(partition.topic, partition.partition): end for partition, end in ends.items()},
-            chained={partition: place[2] for partition, place in newest.items()},
+            ends={
+                (topic, number): max(end, chained.get((topic, number), 0)) for (_, topic, number), end in ends.items()
+            },
+            chained=chained,
             entries=sum(row[4] for row in rows),
             chains=len(rows),
-            typed_rows=int(typed),
+            typed_rows=self._typed,
         )
+
+    async def _exact_ends(self) -> dict[PartitionId, int]:
+        return {partition: (await self._log.bounds(partition)).end for partition in self._partitions}
 
 
 class _Sample(NamedTuple):

@@ -82,13 +82,17 @@ class Screen:
         """Say that something was broken, or that something broken was found."""
         self._line(self._bad, "red", label, text, seconds)
 
-    def more(self, text: str, *, style: str = "") -> None:
-        """Add a line to what was said last."""
-        self._indented(text, _LABEL + 6, style)
+    def more(self, text: str, *, style: str = "", cut: bool = False) -> None:
+        """Add a line to what was said last; `cut` it at the edge of a terminal rather than go on below."""
+        self._indented(text, _LABEL + 6, style, cut=cut)
 
     def paragraph(self, text: str, *, style: str = "") -> None:
         """Say a sentence or two."""
         self._indented(text, 3, style)
+
+    def gap(self) -> None:
+        """Leave a line empty."""
+        self._print()
 
     def commands(self, lines: Sequence[tuple[str, str]]) -> None:
         """Show commands to type, each with what it does, whole lines to be copied."""
@@ -153,9 +157,10 @@ class Screen:
         row.add_row(Text(mark, style=f"bold {style}"), Text(label, style="dim"), body)
         self._print(row)
 
-    def _indented(self, text: str, columns: int, style: str) -> None:
+    def _indented(self, text: str, columns: int, style: str, *, cut: bool = False) -> None:
         if self.terminal:
-            self._print(Padding(Text(printable(text), style=style), (0, 0, 0, columns)))
+            shown = Text(printable(text), style=style, no_wrap=cut, overflow="ellipsis" if cut else "fold")
+            self._print(Padding(shown, (0, 0, 0, columns)))
         else:
             self._print(Text(" " * columns + printable(text)))
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -17,12 +18,15 @@ from modeltrail.demo.screen import Screen
 from modeltrail.demo.tampering import Forgery, ScratchCopies, Target, find_target, refusal_of_the_real_table
 from modeltrail.demo.watching import Streamed, watch_until_chained
 from modeltrail.embedded.directory import write_private
-from modeltrail.ledger.heads import KeptHead, format_heads, parse_heads
+from modeltrail.ledger.findings import Finding
+from modeltrail.ledger.heads import KeptHead, format_heads
 from modeltrail.ledger.report import Report, Verdict
 from modeltrail.storage.client import connect
 from modeltrail.storage.projections import projections
 from modeltrail.storage.server_errors import translated
+from modeltrail.storage.verify_heads import read_heads
 from modeltrail.storage.verify_ledger import VerifyRequest, verify_ledger
+from modeltrail.storage.verify_reader import LedgerReader
 
 __all__ = ["Demo", "Outcome"]
 
@@ -30,6 +34,7 @@ MONTHS = tuple(range(3, 13))
 MONTHS_OF_FAST = (3, 4)
 HEADS_FILE = "heads.txt"
 _WORKERS = 2
+_HASH = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{52}\b")
 
 
 @dataclass
@@ -52,7 +57,7 @@ class Outcome:
 
 
 class Demo:
-    """One demo. `directory` None chooses one; `fast` takes two months instead of ten; `keep` leaves the ledger there."""
+    """One demo. `directory` None: one is chosen; `fast`: two months instead of ten; `keep`: the ledger stays there."""
 
     def __init__(self, screen: Screen, *, directory: Path | None, fast: bool, keep: bool) -> None:
         self._screen = screen
@@ -162,11 +167,9 @@ class Demo:
             self._screen.more(f"and {said['poison']} broken records, on purpose")
 
     def _keep_heads(self, client: Any, directory: Path) -> list[KeptHead]:
-        with translated():
-            rows = client.query(query("heads"), query_formats={"FixedString": "bytes"}).result_rows
-        text = format_heads(KeptHead(*row) for row in rows)
-        write_private(directory / HEADS_FILE, text)
-        return parse_heads(text)
+        heads = read_heads(LedgerReader(client))
+        write_private(directory / HEADS_FILE, format_heads(heads))
+        return heads
 
     def _verify(self, client: Any, heads: list[KeptHead], streamed: Streamed) -> None:
         screen = self._screen
@@ -193,7 +196,7 @@ class Demo:
         )
         for reason_class, reason, topic, partition, seq in rejected:
             screen.more(
-                f"{topic.rpartition('.')[2]}/{partition} seq {seq}: {reason_class}: {_short(reason)}", style="dim"
+                f"{topic.rpartition('.')[2]}/{partition} seq {seq}: {reason_class}: {reason}", style="dim", cut=True
             )
 
     def _tell_faults(self, report: Report) -> None:
@@ -242,19 +245,14 @@ class Demo:
     def _tell_forgery(self, forgery: Forgery, target: Target) -> None:
         screen = self._screen
         if forgery.by_chain is not None:
-            screen.struck(
-                forgery.name,
-                f"found by the chain itself, at seq {forgery.by_chain.seq:,}: {_short(forgery.by_chain.text)}",
-            )
-        elif forgery.by_heads is not None:
-            screen.struck(
-                forgery.name,
-                f"the chain alone fits, every hash of it. Against the kept heads, found at seq {forgery.by_heads.seq:,}:",
-            )
-            screen.more(_short(forgery.by_heads.text))
+            screen.done(forgery.name, f"found by the chain itself, at {_found(forgery.by_chain)}")
         else:
-            screen.struck(forgery.name, f"not found, although entry {target.seq:,} says something else")
-        screen.more(forgery.statement, style="dim")
+            screen.struck(
+                forgery.name, f"not found by the chain itself: {target.item_id} is forged, and every hash fits"
+            )
+            if forgery.by_heads is not None:
+                screen.done("", f"found against the heads kept outside, at {_found(forgery.by_heads)}")
+        screen.more(forgery.statement, style="dim", cut=True)
 
     def _example(self, client: Any) -> str:
         with translated():
@@ -322,5 +320,5 @@ def _timed() -> Iterator[_Took]:
     took.seconds = time.monotonic() - began
 
 
-def _short(text: str, most: int = 110) -> str:
-    return text if len(text) <= most else text[: most - 3] + "..."
+def _found(found: Finding) -> str:
+    return f"seq {found.seq:,}: " + _HASH.sub(r"\1...", found.text)

@@ -15,7 +15,9 @@ __all__ = ["Streamed", "watch_until_chained"]
 KILL_AT = 0.5
 """Share of all events that is chained when one worker is killed."""
 
-_LOOK_S = 0.25
+_LOOK_S = 0.4
+_SHARES_S = 1.5
+_SETTLE_S = 10.0
 _STUCK_S = 90.0
 """Without any progress for this long, something is wrong."""
 
@@ -45,13 +47,15 @@ class _Kill:
         self.pid = 0
         self.at = 0.0
         self.took_over_after_s: float | None = None
-        self.shares: dict[int, frozenset[tuple[str, int]]] = {}
+        self.shares: dict[int, frozenset[tuple[str, int]]] = {victim.number: frozenset(), survivor.number: frozenset()}
+        self._shares_at = 0.0
 
     def look(self, installation: Installation, *, due: bool) -> str | None:
         """Kill when it is `due`; return "killed" or "taken over" at the moment when that happens."""
         if not self.pid:
-            for worker in (self.victim, self.survivor):
-                self.shares[worker.number] = worker.partitions()
+            if time.monotonic() - self._shares_at > _SHARES_S:
+                self._shares_at = time.monotonic()
+                self.shares = {worker.number: worker.partitions() for worker in (self.victim, self.survivor)}
             if not due or not all(self.shares.values()):
                 return None
             self.pid = self.victim.pid or 0
@@ -107,7 +111,12 @@ def watch_until_chained(
                 moved_at = ended = look.at
                 began = began or (look.at if look.entries else 0.0)
             event = kill.look(installation, due=bool(producer.total) and look.entries >= KILL_AT * producer.total)
-            finished = producer.done and look.lag == 0 and kill.took_over_after_s is not None
+            finished = False
+            if producer.done and look.lag == 0 and kill.took_over_after_s is not None:
+                look = observer.look(exact=True)
+                # Typed rows follow the ledger's within the same insert. Should one be missing, verification says so.
+                settled = look.typed_rows + producer.poison >= look.entries or look.at - moved_at > _SETTLE_S
+                finished = look.lag == 0 and settled
             if producer.total:
                 screen.update(_view(producer, look, rates, kill), last=finished)
             if event == "killed":
@@ -129,14 +138,16 @@ def watch_until_chained(
 
 
 def _view(producer: ProducerProcess, look: Look, rates: Rates, kill: _Kill) -> StreamView:
-    published, chained, persisted = rates.add(look.at, look.published, look.entries, look.typed_rows)
+    # The producer hears of its last batches before a question for the ends of the log tells of them.
+    sent = max(producer.published, look.published)
+    published, chained, persisted = rates.add(look.at, sent, look.entries, look.typed_rows)
     return StreamView(
         total=producer.total,
         counts=[
-            ("published", look.published, published, "records that the broker has acknowledged"),
+            ("published", sent, published, "records that the broker has acknowledged"),
             ("chained", look.entries, chained, f"ledger entries, in {look.chains} chains"),
             ("persisted", look.typed_rows, persisted, "rows of typed tables, filled from the ledger"),
-            ("lag", look.lag, None, "published, not chained yet"),
+            ("lag", sent - look.published + look.lag, None, "published, not chained yet"),
         ],
         processes=kill.processes(producer),
     )

@@ -1,0 +1,2 @@
+-- How many chains there are.
+SELECT uniqExact(chain) FROM ledger
