@@ -202,7 +202,7 @@ class MemoryLog:
     def __init__(self, world):
         self.world = world
 
-    async def bounds(self, partition):
+    async def bounds(self, partition, *, expected_end):
         return await self.world.act(
             "bounds", lambda: Bounds(self.world.begins[partition], self.world.ends[partition]), partition
         )

@@ -120,7 +120,7 @@ class Intake:
         existing = await self._patiently(lane, lambda: self._log.existing(lane.partition, first, last))
         if existing is None:
             return []
-        bounds = await self._patiently(lane, lambda: self._log.bounds(lane.partition))
+        bounds = await self._patiently(lane, lambda: self._log.bounds(lane.partition, expected_end=last + 1))
         if bounds is None:
             return []
         present = set(existing)

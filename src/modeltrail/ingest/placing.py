@@ -45,7 +45,7 @@ class Placer:
         head = await self._store.head(partition)
         settled = self._settle_s == 0.0
         while True:
-            bounds = await self._log.bounds(partition)
+            bounds = await self._log.bounds(partition, expected_end=0 if head is None else head.offset + 1)
             committed = await self._flow.committed(partition)
             case = where_to_start(head, bounds)
             if head is None:

@@ -86,8 +86,11 @@ class Log(Protocol):
     Every method raises BrokerUnavailableError when waiting may help.
     """
 
-    async def bounds(self, partition: PartitionId) -> Bounds:
-        """Return begin and last stable end of the partition."""
+    async def bounds(self, partition: PartitionId, *, expected_end: int) -> Bounds:
+        """Return begin and last stable end of the partition.
+
+        An end below `expected_end` is of consequence, and told only for certain.
+        """
         ...
 
     async def read(self, partition: PartitionId, offset: int) -> Record | None:

@@ -16,9 +16,9 @@ from modeltrail.ledger.entry import GenesisReason, genesis_hash
 from modeltrail.ledger.row import GAP, Row
 from modeltrail.ledger.sequencer import Head
 from modeltrail.storage.arrow_rows import COLUMNS, to_stream
-from modeltrail.storage.client import translate
 from modeltrail.storage.projections import fill
 from modeltrail.storage.queries import sql
+from modeltrail.storage.server_errors import STORE_FAILURES, translate
 
 __all__ = ["ClickHouseStore"]
 
@@ -37,6 +37,8 @@ _ONE_BLOCK = {
     "min_insert_block_size_rows": 10_000_000,
     "min_insert_block_size_bytes": 4 * 2**30,
     "materialized_views_ignore_errors": 0,
+    # Repeats are merged when they are read; sorting them out at the insert costs a microsecond a row.
+    "optimize_on_insert": 0,
 }
 
 
@@ -222,9 +224,7 @@ class ClickHouseStore:
         def translated() -> T:
             try:
                 return work()
-            except TamperError:
-                raise
-            except Exception as error:
+            except STORE_FAILURES as error:
                 raise translate(error) from None
 
         running: Awaitable[T] = asyncio.get_running_loop().run_in_executor(pool, translated)

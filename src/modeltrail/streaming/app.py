@@ -21,7 +21,8 @@ def make_app(settings: Settings, *, cluster: str, topics: Sequence[str]) -> Any:
     The settings that differ from Faust's defaults and why: a worker that does not fetch for
     `broker_max_poll_interval` leaves its group for ever, so that is a week; `consumer_auto_offset_reset` "none"
     makes a lost position an error instead of a silent jump; no leader topic and no standby tables, because
-    nothing here keeps state in Kafka; `stream_wait_empty` would stall the whole group behind one slow insert.
+    nothing here keeps state in Kafka; metadata every ten seconds, so that a topic that was created again is noticed;
+    `stream_wait_empty` would stall the whole group behind one slow insert.
     """
     worker = settings.worker
     servers = settings.kafka.bootstrap_servers.replace(",", ";").replace(" ", "")
@@ -37,6 +38,7 @@ def make_app(settings: Settings, *, cluster: str, topics: Sequence[str]) -> Any:
         topic_allow_declare=False,
         table_standby_replicas=0,
         consumer_auto_offset_reset="none",
+        consumer_metadata_max_age_ms=10_000,
         stream_wait_empty=False,
         stream_buffer_maxsize=8,
         broker_session_timeout=worker.session_timeout_s,

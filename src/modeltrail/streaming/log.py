@@ -39,9 +39,9 @@ class KafkaLog:
         async with self._turn:
             await self._drop()
 
-    async def bounds(self, partition: PartitionId) -> Bounds:
+    async def bounds(self, partition: PartitionId, *, expected_end: int) -> Bounds:
         """See `Log.bounds`. The end is the last stable offset: an open transaction hides what follows it."""
-        return await self._ask(partition, self._bounds)
+        return await self._ask(partition, lambda consumer, tp: self._bounds(consumer, tp, expected_end))
 
     async def ends(self, partitions: Iterable[PartitionId]) -> dict[PartitionId, int]:
         """Return the last stable end of many partitions with one question; the embedded broker's may be too low."""
@@ -67,7 +67,7 @@ class KafkaLog:
     async def _range(self, partition: PartitionId, first: int, last: int) -> dict[int, Record]:
         async def ask(consumer: Any, tp: Any) -> dict[int, Record]:
             found: dict[int, Record] = {}
-            bounds = await self._bounds(consumer, tp)
+            bounds = await self._bounds(consumer, tp, last + 1)
             position = max(first, bounds.begin)
             last_wanted = min(last, bounds.end - 1)
             if position > last_wanted:  # a seek past the end would wait for ever
@@ -87,9 +87,11 @@ class KafkaLog:
 
         return await self._ask(partition, ask)
 
-    async def _bounds(self, consumer: Any, tp: Any) -> Bounds:
+    async def _bounds(self, consumer: Any, tp: Any, expected_end: int) -> Bounds:
         begins, ends = await asyncio.gather(consumer.beginning_offsets([tp]), consumer.end_offsets([tp]))
         begin, end = begins[tp], ends[tp]
+        if end >= expected_end:
+            return Bounds(begin, end)
         # The embedded broker answers with the first offset of the last batch. What a fetch says is right everywhere.
         consumer.assign([tp])
         try:

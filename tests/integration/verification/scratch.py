@@ -15,7 +15,7 @@ from modeltrail.storage import migration_files
 from modeltrail.storage.arrow_rows import COLUMNS, to_stream
 from modeltrail.storage.client import connect
 from modeltrail.storage.verify_ledger import VerifyRequest, verify_ledger
-from tests.ledger.tampering import genuine
+from tests.ledger.genuine import genuine
 
 MODES = pytest.mark.parametrize("recompute", [False, True], ids=["sql", "here"])
 GENUINE = genuine()

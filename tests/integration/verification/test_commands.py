@@ -11,7 +11,7 @@ from modeltrail.ledger.entry import GenesisReason
 from modeltrail.ledger.heads import parse_heads
 from modeltrail.ledger.sequencer import Sequencer
 from tests.integration.verification.scratch import GENUINE, HEADS, TOTAL, insert
-from tests.ledger.tampering import A0, A1, A2, B0, append, event, fold
+from tests.ledger.genuine import A0, A1, A2, B0, append, event, fold
 
 EVIL = b'{"action":"\x1b[2Jgone","resource_type":"item"}'
 

@@ -22,7 +22,7 @@ from tests.integration.verification.scratch import (
     insert,
     scratch_database,
 )
-from tests.ledger.tampering import A0, A1, B0, fold, head_of
+from tests.ledger.genuine import A0, A1, B0, fold, head_of
 
 
 class Landing(SpyClient):

@@ -27,7 +27,8 @@ from tests.integration.verification.scratch import (
     insert,
     login,
 )
-from tests.ledger.tampering import A0, A1, A2, ATTACKS, B0, append, event, fold, head_of
+from tests.ledger.genuine import A0, A1, A2, B0, append, event, fold, head_of
+from tests.ledger.tampering import ATTACKS
 
 
 @MODES
