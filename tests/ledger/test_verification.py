@@ -14,7 +14,8 @@ from modeltrail.ledger.report import KEPT_FINDINGS, ChainReport, Report, Scope, 
 from modeltrail.ledger.row import Row
 from modeltrail.ledger.sequencer import Sequencer
 from modeltrail.ledger.verification import Before, ChainVerifier
-from tests.ledger.tampering import A0, A1, A2, ATTACKS, B0, EVIL, append, event, fold, genuine, head_of, poison, relink
+from tests.ledger.genuine import A0, A1, A2, B0, append, event, fold, genuine, head_of, poison, relink
+from tests.ledger.tampering import ATTACKS, EVIL
 
 GENUINE = genuine()
 
