@@ -39,8 +39,11 @@ class KafkaLog:
         async with self._turn:
             await self._drop()
 
-    async def bounds(self, partition: PartitionId, *, expected_end: int) -> Bounds:
-        """See `Log.bounds`. The end is the last stable offset: an open transaction hides what follows it."""
+    async def bounds(self, partition: PartitionId, *, expected_end: int | None = None) -> Bounds:
+        """See `Log.bounds`; without `expected_end` every end is told for certain.
+
+        The end is the last stable offset: an open transaction hides what follows it.
+        """
         return await self._ask(partition, lambda consumer, tp: self._bounds(consumer, tp, expected_end))
 
     async def ends(self, partitions: Iterable[PartitionId]) -> dict[PartitionId, int]:
@@ -87,10 +90,10 @@ class KafkaLog:
 
         return await self._ask(partition, ask)
 
-    async def _bounds(self, consumer: Any, tp: Any, expected_end: int) -> Bounds:
+    async def _bounds(self, consumer: Any, tp: Any, expected_end: int | None) -> Bounds:
         begins, ends = await asyncio.gather(consumer.beginning_offsets([tp]), consumer.end_offsets([tp]))
         begin, end = begins[tp], ends[tp]
-        if end >= expected_end:
+        if expected_end is not None and end >= expected_end:
             return Bounds(begin, end)
         # The embedded broker answers with the first offset of the last batch. What a fetch says is right everywhere.
         consumer.assign([tp])
