@@ -18,6 +18,7 @@ from modeltrail.streaming.topics import audited_topics
 
 __all__ = ["Look", "Observer", "Rates", "query"]
 
+_BEYOND = 2**63 - 1
 _TYPED_S = 2.0
 """Typed tables are counted merged, which costs more than the rest, so it is done this often."""
 
@@ -122,7 +123,12 @@ class Observer:
         )
 
     async def _exact_ends(self) -> dict[PartitionId, int]:
-        return {partition: (await self._log.bounds(partition)).end for partition in self._partitions}
+        ends = await self._log.ends(self._partitions)
+        for partition, end in ends.items():
+            if end:
+                # No end is ever this high, so that the log looks for itself instead of believing the first answer.
+                ends[partition] = (await self._log.bounds(partition, expected_end=_BEYOND)).end
+        return ends
 
 
 class _Sample(NamedTuple):
