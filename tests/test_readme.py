@@ -1,0 +1,81 @@
+"""What the README tells people to type is run, in its order, in an empty folder."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+README = Path(__file__).parent.parent / "README.md"
+TEXT = README.read_text(encoding="utf-8")
+
+
+def blocks(kind):
+    return re.findall(rf"^```{kind}\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
+
+
+def test_the_two_commands_stand_alone_on_their_lines_and_first():
+    commands = [line for line in TEXT.splitlines() if line.startswith("python3 -m venv")]
+    assert commands == [
+        "python3 -m venv .venv && .venv/bin/pip install '.[embedded]' && .venv/bin/modeltrail demo",
+        "python3 -m venv .venv && .venv/bin/pip install -e '.[dev]' && .venv/bin/pytest",
+    ]
+    assert blocks("")[0].strip() == commands[0]
+
+
+def test_ci_runs_the_test_command_of_the_readme():
+    script = (README.parent / ".ci" / "run").read_text(encoding="utf-8")
+    pattern = re.search(r"grep -m1 -E '([^']+)' README.md", script)[1]
+    assert [line for line in TEXT.splitlines() if re.match(pattern, line)] == [
+        "python3 -m venv .venv && .venv/bin/pip install -e '.[dev]' && .venv/bin/pytest"
+    ]
+
+
+def test_every_file_that_the_readme_names_is_there():
+    for name in re.findall(r"`((?:src|tests|schemas)/[\w./-]+|\w+\.md|docker-compose\.yml)`", TEXT):
+        assert (README.parent / name).exists(), name
+
+
+@pytest.fixture
+def tour(tmp_path):
+    """`modeltrail up` as the README starts it; yields the environment of the other terminal."""
+    programs = Path(sys.executable).parent
+    env = {k: v for k, v in os.environ.items() if not k.startswith("MODELTRAIL_")}
+    env["PATH"] = f"{programs}:{env['PATH']}"
+    [command] = [line[2:] for line in blocks("console")[0].splitlines() if line.startswith("$ ")]
+    with (tmp_path / "up.log").open("wb") as log:
+        up = subprocess.Popen(command.split(), cwd=tmp_path, env=env, stdout=log, stderr=log, start_new_session=True)
+    try:
+        deadline = time.monotonic() + 90
+        while b"Ready" not in (tmp_path / "up.log").read_bytes():
+            assert up.poll() is None, (tmp_path / "up.log").read_text()
+            assert time.monotonic() < deadline, (tmp_path / "up.log").read_text()
+            time.sleep(0.1)
+        yield env
+    finally:
+        up.send_signal(signal.SIGINT)
+        assert up.wait(60) == 0, (tmp_path / "up.log").read_text()
+
+
+@pytest.mark.slow
+def test_the_tour(tour, tmp_path):
+    publish, verify = blocks("sh")
+    env = tour | {"MODELTRAIL_CONFIG": "tour/modeltrail.toml"}
+
+    def run(*command, text=None):
+        done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, input=text, timeout=120)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    assert "3 published, 0 failed" in run("bash", "-eu", "-c", publish)
+    [snippet] = blocks("python")
+    assert "seq=" in run(sys.executable, "-", text=snippet)
+    deadline = time.monotonic() + 60
+    while run("modeltrail", "heads").count("\n") < 3 and time.monotonic() < deadline:
+        time.sleep(0.2)
+    verified = run("bash", "-eu", "-c", verify)
+    assert "VERIFIED: all of it holds." in verified
