@@ -1,36 +1,17 @@
-"""How this program connects to Kafka, and what it says when that fails.
-
-aiokafka reports a broker that is down, a wrong password and a wrong protocol with the same words. When a
-connection fails, each address is asked once more, and what is found there becomes the one line that is raised.
-"""
+"""How this program connects to Kafka: every client within a bounded time, every producer durably."""
 
 import asyncio
 import contextlib
 import logging
-import socket
 import ssl
 from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import aiokafka
-from aiokafka.conn import create_conn
-from aiokafka.errors import (
-    AuthenticationFailedError,
-    ClusterAuthorizationFailedError,
-    GroupAuthorizationFailedError,
-    IllegalSaslStateError,
-    KafkaConnectionError,
-    KafkaError,
-    SaslAuthenticationFailed,
-    TopicAuthorizationFailedError,
-    TransactionalIdAuthorizationFailed,
-    UnknownError,
-    UnknownTopicOrPartitionError,
-    UnsupportedSaslMechanismError,
-    UnsupportedVersionError,
-)
+from aiokafka.errors import KafkaConnectionError, KafkaError, UnknownError, UnsupportedVersionError
 
-from modeltrail.errors import AccessError, BrokerUnavailableError, ConfigurationError, ModeltrailError
+from modeltrail.errors import ConfigurationError
+from modeltrail.kafka_failures import KAFKA_FAILURES, broker_failure, reason_of
 
 if TYPE_CHECKING:
     from modeltrail.settings import Settings
@@ -48,11 +29,6 @@ __all__ = [
 
 CONNECT_TIMEOUT_S = 8.0
 """Seconds in which a client has to be connected and ready."""
-PROBE_TIMEOUT_S = 2.0
-"""Seconds for each address when the reason of a failure is looked for."""
-
-KAFKA_FAILURES = (KafkaError, OSError, TimeoutError)
-"""What aiokafka raises when the broker or the way to it fails; anything else is a fault of the program."""
 
 logger = logging.getLogger(__name__)
 
@@ -60,18 +36,6 @@ logger = logging.getLogger(__name__)
 # error that is raised here; whoever configures logging still gets those lines.
 logging.getLogger("aiokafka").addHandler(logging.NullHandler())
 
-_REFUSED = (
-    AuthenticationFailedError,
-    IllegalSaslStateError,
-    SaslAuthenticationFailed,
-    UnsupportedSaslMechanismError,
-)
-_NO_RIGHT = (
-    ClusterAuthorizationFailedError,
-    GroupAuthorizationFailedError,
-    TopicAuthorizationFailedError,
-    TransactionalIdAuthorizationFailed,
-)
 _said_without_idempotence: set[str] = set()
 
 
@@ -101,7 +65,7 @@ def _ssl_context(settings: "Settings") -> ssl.SSLContext:
         context = ssl.create_default_context(cafile=kafka.ca_file)
     except OSError as error:  # ssl.SSLError is one
         raise ConfigurationError(
-            f"kafka.ca_file: {kafka.ca_file}: must be a readable PEM file of certificates: {_reason(error)}"
+            f"kafka.ca_file: {kafka.ca_file}: must be a readable PEM file of certificates: {reason_of(error)}"
         ) from error
     if kafka.cert_file is not None:
         try:
@@ -109,7 +73,7 @@ def _ssl_context(settings: "Settings") -> ssl.SSLContext:
         except OSError as error:
             files = " and ".join(str(file) for file in (kafka.cert_file, kafka.key_file) if file)
             raise ConfigurationError(
-                f"kafka.cert_file: {files}: must be a readable PEM certificate and its key: {_reason(error)}"
+                f"kafka.cert_file: {files}: must be a readable PEM certificate and its key: {reason_of(error)}"
             ) from error
         except _PassphraseError as error:
             raise ConfigurationError("kafka.key_file: must be a key without a passphrase") from error
@@ -224,84 +188,6 @@ async def missing_topics(client: Any, topics: Iterable[str]) -> list[str]:
     """
     found = await client.fetch_all_metadata()
     return sorted(set(topics) - set(found.topics()))
-
-
-async def broker_failure(error: BaseException, client_args: Mapping[str, Any]) -> ModeltrailError:
-    """Return what to raise for a failure of aiokafka, after a look at each address."""
-    if isinstance(error, _NO_RIGHT):
-        return AccessError(f"the broker refuses {type(error).__name__.removesuffix('Error')}: grant {_subject(error)}")
-    if isinstance(error, UnknownTopicOrPartitionError):
-        return ConfigurationError(f"the broker has no such topic{_subject(error, ': ')}; create it first")
-    servers = str(client_args["bootstrap_servers"])
-    if isinstance(error, KafkaError) and not error.retriable and not isinstance(error, KafkaConnectionError):
-        return ConfigurationError(f"the broker at {servers} refuses: {_reason(error)}")
-    findings = [await _probe(address, client_args) for address in servers.split(",")]
-    for found in findings:
-        if found is not None:
-            return found
-    return BrokerUnavailableError(
-        f"the broker at {servers} answers, but the work was not done in time ({type(error).__name__}): "
-        "are its advertised addresses reachable from here, and is it healthy?"
-    )
-
-
-async def _probe(address: str, client_args: Mapping[str, Any]) -> ModeltrailError | None:
-    host, _, port = address.rpartition(":")
-    wanted = ("client_id", "security_protocol", "ssl_context", "sasl_mechanism", "sasl_plain_username",
-              "sasl_plain_password")  # fmt: skip
-    args = {name: client_args[name] for name in wanted if name in client_args}
-    try:
-        async with asyncio.timeout(PROBE_TIMEOUT_S + 1):
-            connection = await create_conn(
-                host.strip("[]"), int(port), request_timeout_ms=int(PROBE_TIMEOUT_S * 1000), **args
-            )
-    except KAFKA_FAILURES as error:
-        return _explained(error, address, args)
-    connection.close()
-    return None
-
-
-def _explained(error: Exception, address: str, args: Mapping[str, Any]) -> ModeltrailError:
-    protocol = args["security_protocol"]
-    at = f"the broker at {address}"
-    match error:
-        case UnsupportedSaslMechanismError():
-            return AccessError(f"{at} does not take {args.get('sasl_mechanism')}: check kafka.sasl_mechanism")
-        case KafkaError() if isinstance(error, _REFUSED):
-            return AccessError(
-                f"{at} refuses user {args.get('sasl_plain_username')!r}: check kafka.username and kafka.password"
-            )
-        case ssl.SSLCertVerificationError():
-            return ConfigurationError(
-                f"{at} has a certificate that is not trusted: {_reason(error)}; set kafka.ca_file"
-            )
-        case ssl.SSLError():
-            return ConfigurationError(f"{at} does not speak TLS: check kafka.security_protocol ({protocol})")
-        case socket.gaierror():
-            return BrokerUnavailableError(f"{at} cannot be found: no such host; check kafka.bootstrap_servers")
-        case ConnectionRefusedError():
-            return BrokerUnavailableError(
-                f"nothing listens at {address}: check kafka.bootstrap_servers, or start a local broker: modeltrail up"
-            )
-        case TimeoutError():
-            return BrokerUnavailableError(f"{at} does not answer: check kafka.bootstrap_servers and the way to it")
-        case KafkaConnectionError() | ConnectionError():
-            return BrokerUnavailableError(
-                f"{at} closes the connection: is it Kafka, and is kafka.security_protocol ({protocol}) the right one?"
-            )
-        case _:
-            return BrokerUnavailableError(f"{at} cannot be reached: {_reason(error)}")
-
-
-def _subject(error: BaseException, before: str = "") -> str:
-    named = ", ".join(str(part) for part in error.args if part)
-    return f"{before}{named}" if named else ""
-
-
-def _reason(error: BaseException) -> str:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return error.verify_message
-    return (getattr(error, "strerror", None) or str(error) or type(error).__name__).partition("\n")[0]
 
 
 def producer_died(producer: Any) -> bool:
