@@ -11,6 +11,7 @@ import pytest
 from modeltrail.embedded.credentials import Role
 from tests.integration.events_for_tests import POISON, predictions
 from tests.integration.installation import http_get, until
+from tests.streaming.raw_batches import NAME, PLACE, send_batch
 
 
 async def consumed(installation, topic):
@@ -97,6 +98,31 @@ async def test_poison_is_chained_and_rejected_with_a_reason_and_what_follows_is_
         for row in installation.rows(installation.partition(n))
         if row[4] == "rejected"
     }
+
+
+async def test_a_header_name_that_is_not_utf_8_blocks_nothing(installation):
+    await installation.produce(predictions(20))
+    producer = installation.producer()
+    await producer.start()
+    try:
+        records = [(b"k", b"x", [("ok", b"1")]), (b"k", b"y", [(PLACE, b"2")]), (b"k", b"z", [])]
+        offset = await send_batch(producer, installation.topic(), 0, records)
+    finally:
+        await producer.stop()
+    await installation.produce(predictions(20, 20))
+    worker = installation.worker()
+    await until(
+        lambda: len(installation.rows(installation.partition(0))) == 23, what="partition 0 chained past the header"
+    )
+    client = installation.client()
+    found = client.query(
+        "SELECT hex(headers[1].1), status FROM ledger FINAL WHERE partition = 0 AND offset = {offset:Int64}",
+        parameters={"offset": offset + 1},
+    ).result_rows
+    client.close()
+    assert found == [(NAME.hex().upper(), "rejected")]
+    assert worker.stop() == 0
+    assert installation.verify("--recompute")[0] == 0
 
 
 @pytest.mark.parametrize("seed", [1, 2])
