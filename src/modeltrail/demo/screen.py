@@ -84,7 +84,7 @@ class Screen:
 
     def more(self, text: str, *, style: str = "", cut: bool = False) -> None:
         """Add a line to what was said last; `cut` it at the edge of a terminal rather than go on below."""
-        self._indented(text, _LABEL + 6, style, cut=cut)
+        self._indented(text, len(self._good) + _LABEL + 4, style, cut=cut)
 
     def paragraph(self, text: str, *, style: str = "") -> None:
         """Say a sentence or two."""
@@ -147,7 +147,7 @@ class Screen:
     def _line(self, mark: str, style: str, label: str, text: str, seconds: float | None) -> None:
         took = "" if seconds is None else f"  {seconds:.1f} s"
         if not self.terminal:
-            self._print(Text(f"   {mark:2} {label:{_LABEL}} {printable(text)}{took}"))
+            self._print(Text(f"  {mark} {label:{_LABEL}} {printable(text)}{took}"))
             return
         row = Table.grid(padding=(0, 1))
         row.add_column(width=2 + len(mark), justify="right")

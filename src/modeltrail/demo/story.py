@@ -12,6 +12,7 @@ from typing import Any
 
 from modeltrail.demo.directory import claim_directory, directory_bytes
 from modeltrail.demo.installation import Installation
+from modeltrail.demo.poison import POISON
 from modeltrail.demo.producer_process import Message, ProducerProcess
 from modeltrail.demo.progress import Observer, query
 from modeltrail.demo.screen import Screen
@@ -76,8 +77,7 @@ class Demo:
                 client = connect(installation.settings().clickhouse)
                 stack.callback(client.close)
                 streamed = self._stream(installation, producer)
-                heads = self._keep_heads(client, directory)
-                self._verify(client, heads, streamed)
+                heads = self._verify(client, directory, streamed)
                 self._tamper(client, heads, directory)
                 entry = self._example(client)
                 with self._screen.waiting("stopping"):
@@ -169,11 +169,15 @@ class Demo:
     def _keep_heads(self, client: Any, directory: Path) -> list[KeptHead]:
         heads = read_heads(LedgerReader(client))
         write_private(directory / HEADS_FILE, format_heads(heads))
+        self._screen.done(
+            "heads", f"the last entry hash of each chain is kept in {HEADS_FILE}; in life, somewhere else"
+        )
         return heads
 
-    def _verify(self, client: Any, heads: list[KeptHead], streamed: Streamed) -> None:
+    def _verify(self, client: Any, directory: Path, streamed: Streamed) -> list[KeptHead]:
         screen = self._screen
         screen.chapter(3, "Verify everything")
+        heads = self._keep_heads(client, directory)
         with screen.waiting("every hash, link, position and offset, and every row of the typed tables"):
             report = verify_ledger(client, VerifyRequest(heads=heads, projections=True), views=projections())
         self._outcome.verified = report.verdict is Verdict.HOLDS and report.entries == streamed.look.entries
@@ -189,15 +193,16 @@ class Demo:
         else:
             self._tell_faults(report)
         with translated():
-            rejected = client.query(query("rejected")).result_rows
+            rejected = client.query(query("rejected"), column_formats={"key": "bytes"}).result_rows
         self._outcome.rejected = len(rejected)
         screen.done(
             "rejected", f"{len(rejected)} records are no valid events. They are chained all the same, with the reason:"
         )
-        for reason_class, reason, topic, partition, seq in rejected:
-            screen.more(
-                f"{topic.rpartition('.')[2]}/{partition} seq {seq}: {reason_class}: {reason}", style="dim", cut=True
-            )
+        wrong = {record.key: record.wrong for record in POISON}
+        for key, reason_class, reason, topic, partition, seq in rejected:
+            place = f"{topic.rpartition('.')[2]}/{partition} seq {seq}"
+            screen.more(f"{reason_class:17} {wrong.get(key, reason)}  ({place})", style="dim", cut=True)
+        return heads
 
     def _tell_faults(self, report: Report) -> None:
         for chain in report.chains:
@@ -231,6 +236,8 @@ class Demo:
         if copy.found:
             screen.struck("copy", "the copy does not verify even before anything was changed")
             self._outcome.exit_code = self._outcome.exit_code or 1
+        else:
+            screen.done("copy", f"verifies, as long as nobody touches it ({longest.seq + 1:,} entries)")
         for forgery in forgeries:
             self._tell_forgery(forgery, target)
         self._outcome.tampers_found = sum(forgery.found for forgery in forgeries)
@@ -252,7 +259,7 @@ class Demo:
             )
             if forgery.by_heads is not None:
                 screen.done("", f"found against the heads kept outside, at {_found(forgery.by_heads)}")
-        screen.more(forgery.statement, style="dim", cut=True)
+        screen.more(forgery.statement, style="dim")
 
     def _example(self, client: Any) -> str:
         with translated():

@@ -123,7 +123,7 @@ def watch_until_chained(
                 screen.struck(
                     "kill", f"SIGKILL to {victim.name} (pid {kill.pid}), on purpose, in the middle of its work"
                 )
-                screen.more(f"{survivor.name} notices when the broker misses its heartbeats (session timeout 6 s)")
+                screen.more(f"the broker misses its heartbeats for 6 s, then gives its partitions to {survivor.name}")
             elif event == "taken over":
                 screen.done(
                     "take-over",
