@@ -2,6 +2,7 @@
 
 import json
 import os
+import pty
 import subprocess
 import sys
 
@@ -239,3 +240,41 @@ out.result({"text": "é\\x1b\\n", "bytes": b"\\xff"})
     assert outcome.out == '{"text":"\\u00e9\\u001b\\n","bytes":"ff"}\n'
     assert json.loads(outcome.out) == {"text": "é\x1b\n", "bytes": "ff"}
     assert outcome.err == ""
+
+
+def test_progress_on_a_terminal_is_drawn_and_wiped_and_stdout_stays_clean(tmp_path):
+    script = """
+import time
+from modeltrail.cli.output import Output
+out = Output()
+with out.progress("working\\x1b[31m", total=1000, unit="events") as meter:
+    for _ in range(1000):
+        meter.advance()
+        time.sleep(0.0005)
+    meter.describe("done")
+    meter.total(2000)
+out.line("finished")
+"""
+    controller, terminal = pty.openpty()
+    done = subprocess.run(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=terminal, cwd=tmp_path, timeout=30, check=True
+    )
+    os.close(terminal)
+    drawn = os.read(controller, 1 << 20).decode()
+    os.close(controller)
+    assert done.stdout == b"finished\n"
+    assert "1000/2000" in drawn
+    assert "working\\x1b[31m" in drawn
+    assert "/s" in drawn
+
+
+def test_progress_elsewhere_is_a_plain_line_now_and_then(modeltrail):
+    script = """
+from modeltrail.cli import output
+output._QUIET_SECONDS = 0
+with output.Output(json=True).progress("working", total=3, unit="events") as meter:
+    meter.advance()
+"""
+    outcome = modeltrail(script=script)
+    assert outcome.err == "working: 1 of 3 events\n"
+    assert outcome.out == ""

@@ -39,6 +39,7 @@ class LineSource:
         self._path = path
         self._size: int | None = None
         self._read_bytes = 0
+        self._lines_read = 0
         self._stopping = threading.Event()
         self._room = threading.Semaphore(_CHUNKS_AHEAD)
         self._file = -1
@@ -66,17 +67,18 @@ class LineSource:
             os.close(self._file)
             self._file = -1
 
-    def estimate(self, done: int) -> int | None:
-        """Return how many lines there will be, judging by those `done`; None where nobody can tell."""
-        if self._size is None or not self._read_bytes or not done:
+    def estimate(self) -> int | None:
+        """Return how many lines there will be, judging by those read so far; None where nobody can tell."""
+        if self._size is None or not self._read_bytes:
             return None
-        return max(done, round(done * self._size / self._read_bytes))
+        return round(self._lines_read * self._size / self._read_bytes)
 
     async def lines(self) -> AsyncIterator[Line]:
         """Yield the lines that are not blank. ConfigurationError where the file cannot be read to its end."""
         number, rest, overlong = 0, b"", False
         async for chunk in self._unpacked():
             *whole, rest = (rest + chunk).split(b"\n")
+            self._lines_read += len(whole)
             for text in whole:
                 number += 1
                 if overlong:  # its beginning has been yielded already

@@ -96,11 +96,8 @@ def _root(
 
 
 for _name in COMMANDS:
-    try:  # while commands are being written
-        if importlib.util.find_spec(f"modeltrail.cli.{_name}") is not None:
-            importlib.import_module(f"modeltrail.cli.{_name}").register(app)
-    except (ImportError, AttributeError, SyntaxError) as _error:
-        sys.stderr.write(f"(command {_name} is not ready: {_error})\n")
+    if importlib.util.find_spec(f"modeltrail.cli.{_name}") is not None:
+        importlib.import_module(f"modeltrail.cli.{_name}").register(app)
 
 
 def _reflow(part: typer.Typer) -> None:

@@ -34,6 +34,7 @@ __all__ = [
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 _QUIET_SECONDS = 10.0
 """Without a terminal, progress is a plain line at most this often."""
+_DRAW_SECONDS = 0.1
 _WIDE = 100_000
 """Columns of a stream that is not a terminal: nothing is ever cut or wrapped for its reader."""
 
@@ -113,8 +114,7 @@ class Output:
         """Show progress on stderr while the block runs; `unit` is what is counted (`events`)."""
         console = self._console(stderr=True)
         if not console.is_terminal:
-            plain = _PlainMeter(sys.stderr, text, total, unit)
-            yield plain
+            yield _PlainMeter(sys.stderr, text, total, unit)
             return
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -127,7 +127,9 @@ class Output:
             TimeElapsedColumn(),
         )
         with Progress(*columns, console=console, transient=True) as shown:
-            yield _RichMeter(shown, printable(text), total, unit)
+            meter = _RichMeter(shown, printable(text), total, unit)
+            yield meter
+            meter.finish()
 
     def _print(self, text: object, style: str | None, *, stderr: bool) -> None:
         lines = "\n".join(printable(line) for line in str(text).split("\n"))
@@ -179,18 +181,29 @@ class _RichMeter:
     def __init__(self, shown: Any, text: str, total: int | None, unit: str) -> None:
         self._shown = shown
         self._task = shown.add_task(text, total=total, unit=unit, rate="")
+        self._done = 0
+        self._began = self._drawn_at = time.monotonic()
 
     def advance(self, amount: int = 1) -> None:
-        self._shown.advance(self._task, amount)
-        speed = self._shown.tasks[self._task].speed
-        if speed:
-            self._shown.update(self._task, rate=f"{speed:,.0f}/s")
+        self._done += amount
+        now = time.monotonic()
+        # Telling rich of every event would cost more than publishing it.
+        if now - self._drawn_at >= _DRAW_SECONDS:
+            self._drawn_at = now
+            self._draw()
 
     def total(self, amount: int | None) -> None:
         self._shown.update(self._task, total=amount)
 
     def describe(self, text: str) -> None:
         self._shown.update(self._task, description=printable(text))
+
+    def finish(self) -> None:
+        self._draw()
+
+    def _draw(self) -> None:
+        rate = self._done / max(time.monotonic() - self._began, _DRAW_SECONDS)
+        self._shown.update(self._task, completed=self._done, rate=f"{rate:,.0f}/s")
 
 
 def _json(document: object) -> str:

@@ -178,7 +178,7 @@ class _Job:
         self._topics[topic] += 1
         meter.advance()
         if self.published % ESTIMATE_EVERY == 0:
-            meter.total(self._lines.estimate(self.published + self._failed))
+            meter.total(self._lines.estimate())
 
     def _refuse(self, number: int, error: ModeltrailError) -> None:
         if self._stop and not self._keep_going and isinstance(error, InvalidEventError):
