@@ -4,6 +4,7 @@ import itertools
 
 import pytest
 
+from modeltrail.errors import TamperError
 from modeltrail.ledger.entry import GenesisReason
 from modeltrail.ledger.row import GAP
 from tests.ingest.world import P0, P1, CrashError, Fault, MemoryStore, Worker, World, fold
@@ -236,3 +237,19 @@ async def test_a_zombie_that_inserts_late_changes_nothing():
     await zombie.insert(world.chain(P0)[5:25], appended_at=1)
     await run_until_done(world)
     assert world.rows == whole
+
+
+async def test_a_ledger_that_contradicts_itself_stops_its_partition_and_says_so(monkeypatch):
+    world = filled_world()
+
+    async def contradict(self, partition):
+        if partition == P0:
+            raise TamperError("chain", 3, "two different entries stand at this position")
+        return self._head(partition)
+
+    monkeypatch.setattr(MemoryStore, "head", contradict)
+    worker = Worker(world, (P0, P1))
+    await worker.run()
+    assert worker.stopped == [P0]
+    assert world.chain(P1) == fold(world, P1)
+    assert [alert.data.kind for alert in world.alerts] == ["partition_stopped"]

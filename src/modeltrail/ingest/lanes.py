@@ -40,6 +40,7 @@ class Lanes:
         self._observer = observer
         self._lanes: dict[PartitionId, Lane] = {}
         self._placing: dict[PartitionId, asyncio.Task[None]] = {}
+        self._contradicted: set[PartitionId] = set()
         self._announced: set[str] = set()
         self.failure: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
 
@@ -67,7 +68,7 @@ class Lanes:
     @property
     def stopped(self) -> list[PartitionId]:
         """Partitions that are out of service until somebody acts."""
-        return [lane.partition for lane in self if lane.state is LaneState.STOPPED]
+        return [*(lane.partition for lane in self if lane.state is LaneState.STOPPED), *self._contradicted]
 
     def place(self, partition: PartitionId, generation: int, *, disagrees_at: int | None = None) -> None:
         """Place a partition in the background; a placement of it that is under way is given up."""
@@ -101,7 +102,7 @@ class Lanes:
 
     def close(self) -> None:
         """Give everything up."""
-        self.revoke(list({*self._lanes, *self._placing}))
+        self.revoke(list({*self._lanes, *self._placing, *self._contradicted}))
 
     async def look_for_late_blocks(self) -> None:
         """Alert on entries that landed in an epoch after the next one had begun."""
@@ -115,6 +116,7 @@ class Lanes:
         return [piece for name in partitions if (lane := self.get(name)) is not None for piece in lane.pieces]
 
     def _forget(self, partition: PartitionId) -> None:
+        self._contradicted.discard(partition)
         lane = self._lanes.pop(partition, None)
         if lane is not None:
             lane.pieces.clear()
@@ -161,6 +163,7 @@ class Lanes:
 
     async def _stop_unplaced(self, partition: PartitionId, error: TamperError) -> None:
         message = f"the ledger contradicts itself ({error}); the partition waits for a person"
+        self._contradicted.add(partition)
         self._observer.stopped(partition, "partition_stopped", message)
         await self._alert(
             partition_alert("partition_stopped", partition, str(error), message, now_ms=self._clock.now_ms())

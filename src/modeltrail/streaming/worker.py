@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from modeltrail.errors import ModeltrailError, UnavailableError
+from modeltrail.errors import ConfigurationError, ModeltrailError, UnavailableError
 from modeltrail.events.judge import judge
 from modeltrail.ingest.committer import BlockLimits
 from modeltrail.ingest.service import Ingest, IngestOptions
@@ -25,6 +25,7 @@ from modeltrail.settings import Settings
 from modeltrail.storage.client import connect
 from modeltrail.storage.ledger_store import ClickHouseStore
 from modeltrail.storage.migrations import require_current
+from modeltrail.storage.queries import sql
 from modeltrail.streaming.app import make_app
 from modeltrail.streaming.http import WorkerHttp
 from modeltrail.streaming.log import KafkaLog
@@ -138,6 +139,12 @@ def _check_schema(settings: Settings) -> None:
     client = connect(settings.clickhouse)
     try:
         require_current(client)
+        engine = client.query(sql("ledger/engine")).result_rows[0][0]
+        if engine.startswith("Replicated") and not settings.clickhouse.replicated:
+            raise ConfigurationError(
+                f"clickhouse.replicated: false, and the ledger is a {engine}: heads would be read from a replica that"
+                " is behind; set it to true"
+            )
     finally:
         client.close()
 
