@@ -119,5 +119,5 @@ def test_a_producer_that_fails_is_an_error_with_its_last_words(tmp_path: Path) -
         return False
 
     until(fails, seconds=20, what="the failure")
-    with pytest.raises(ModeltrailError, match="exit code 1 .*\n.*the broker is gone"):
+    with pytest.raises(ModeltrailError, match=r"exit code 1 .*\n.*the broker is gone"):
         producer.poll()

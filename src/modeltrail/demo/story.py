@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from modeltrail.demo.directory import claim_directory, directory_bytes
+from modeltrail.demo.flights import flights_file
 from modeltrail.demo.installation import Installation
 from modeltrail.demo.poison import POISON
 from modeltrail.demo.producer_process import Message, ProducerProcess
@@ -69,7 +70,12 @@ class Demo:
         self._outcome = Outcome()
 
     def run(self) -> Outcome:
-        """Tell the whole story. Whatever ends it, no process and no port is left behind."""
+        """Tell the whole story. Whatever ends it, no process and no port is left behind.
+
+        Raises MissingExtraError before anything is started, ConfigurationError for a directory that cannot be taken,
+        and what the parts raise.
+        """
+        flights_file()
         directory = claim_directory(self._wanted)
         try:
             with self._installation(directory) as installation, contextlib.ExitStack() as stack:
