@@ -38,6 +38,10 @@ RETENTION_MS = {"blocks": 30 * 24 * 3600 * 1000}
 """Receipts are kept for 30 days: they are heads that stand outside the ledger."""
 
 
+REPLICAS = 3
+"""Replicas of a new topic where there are that many brokers; then two of them acknowledge every record."""
+
+
 async def create_topics(settings: Settings) -> dict[str, int]:
     """Create the topics that are missing; returns their names and partitions.
 
@@ -52,7 +56,9 @@ async def create_topics(settings: Settings) -> dict[str, int]:
             wanted = {name: count for name, count in required_topics(settings).items() if name not in existing}
             if not wanted:
                 return {}
-            answer = await admin.create_topics([_new_topic(name, count, settings) for name, count in wanted.items()])
+            replicas = min(REPLICAS, len((await admin.describe_cluster())["brokers"]))
+            topics = [_new_topic(name, count, replicas, settings) for name, count in wanted.items()]
+            answer = await admin.create_topics(topics)
         finally:
             await admin.close()
     for name, code, *reason in answer.topic_errors:
@@ -62,13 +68,14 @@ async def create_topics(settings: Settings) -> dict[str, int]:
     return wanted
 
 
-def _new_topic(name: str, partitions: int, settings: Settings) -> NewTopic:
+def _new_topic(name: str, partitions: int, replicas: int, settings: Settings) -> NewTopic:
     configs = {"message.timestamp.type": "LogAppendTime", "cleanup.policy": "delete"}
     retention = RETENTION_MS.get(name.removeprefix(f"{settings.topics.prefix}."))
     if retention is not None:
         configs["retention.ms"] = str(retention)
-    # -1: as many replicas as the broker makes by default
-    return NewTopic(name, num_partitions=partitions, replication_factor=-1, topic_configs=configs)
+    if replicas >= REPLICAS:
+        configs["min.insync.replicas"] = "2"
+    return NewTopic(name, num_partitions=partitions, replication_factor=replicas, topic_configs=configs)
 
 
 async def check_topics(client_args: Mapping[str, Any], settings: Settings) -> str:
