@@ -64,7 +64,15 @@ def netstring(value: bytes | None) -> bytes:
 
 def record_hash(key: bytes | None, headers: Headers, value: bytes | None) -> bytes:
     """SHA-256 (32 bytes) over a Kafka record as it was produced."""
-    packed = b"".join([netstring(name) + netstring(content) for name, content in headers])
+    # Two netstrings in one format: with about ten headers a record this is half of the cost of hashing.
+    packed = b"".join(
+        [
+            b"%d:%b,-," % (len(name), name)
+            if content is None
+            else b"%d:%b,%d:%b," % (len(name), name, len(content), content)
+            for name, content in headers
+        ]
+    )
     return sha256(b"%b%d:%b,%b" % (netstring(key), len(packed), packed, netstring(value))).digest()
 
 

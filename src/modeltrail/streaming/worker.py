@@ -7,6 +7,7 @@ stop     take no more batches, store and announce what is in memory, commit, lea
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -83,6 +84,10 @@ async def run_worker(settings: Settings, *, on_ready: Callable[[str], None] | No
 
     Raises ModeltrailError with the reason when the worker cannot start or has to end.
     """
+    # Batches are many small objects that live for a second and hold no cycles: the collector's default would spend
+    # a third of the worker's time on walking them.
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 100)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
