@@ -114,10 +114,10 @@ def finish(installation: Installation, screen: Screen) -> None:
         installation.stop()
     if left:
         screen.struck("stopped", f"{left:,} records were not chained in time; they are gone with the local broker")
+    elif installation.memory_only:
+        screen.done("stopped", f"all that was published is chained; the ledger stays in {installation.directory}")
     else:
-        screen.done(
-            "stopped", f"everything that was published is chained; the ledger stays in {installation.directory}"
-        )
+        screen.done("stopped", f"log and ledger stay in {installation.directory}; the next start goes on from there")
 
 
 def _await_chained(installation: Installation) -> int:
