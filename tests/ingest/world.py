@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from modeltrail.errors import BrokerUnavailableError, RowsRefusedError, StoreUnavailableError
 from modeltrail.events.judge import judge
-from modeltrail.ingest.committer import BlockLimits
+from modeltrail.ingest.block import BlockLimits
 from modeltrail.ingest.protocols import Opening, Stored
 from modeltrail.ingest.service import Ingest, IngestOptions
 from modeltrail.ledger.chain import Chain, PartitionId

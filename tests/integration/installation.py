@@ -230,6 +230,20 @@ class Installation:
 
         await until(there, what=f"{topic} created again")
 
+    async def committed(self, family="predictions"):
+        """{partition: offset} of what the workers' group has acknowledged."""
+        # A member that never joins: the embedded broker does not answer the question for all offsets of a group.
+        consumer = aiokafka.AIOKafkaConsumer(
+            bootstrap_servers=self.stack.bootstrap_servers, group_id=self.prefix, enable_auto_commit=False
+        )
+        await consumer.start()
+        try:
+            tps = [aiokafka.TopicPartition(self.topic(family), number) for number in range(self.partitions)]
+            consumer.assign(tps)
+            return {tp.partition: await consumer.committed(tp) for tp in tps}
+        finally:
+            await consumer.stop()
+
     # The ledger
 
     def rows(self, partition: PartitionId, epoch=None):

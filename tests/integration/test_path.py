@@ -59,6 +59,18 @@ async def test_the_ledger_equals_the_log(installation):
     client.close()
 
 
+async def test_what_is_stored_and_announced_is_acknowledged_while_the_worker_runs(installation):
+    worker = installation.worker()
+    await installation.produce(predictions(1_000))
+    await installation.chained_to_the_end()
+
+    async def acknowledged():
+        return await installation.committed() == {0: 500, 1: 500}
+
+    await until(acknowledged, within=20, what="the group's offsets at the end of the log")
+    assert worker.stop() == 0
+
+
 async def test_every_entry_is_covered_by_a_receipt_on_every_partition(installation):
     await installation.produce(predictions(1_000))
     installation.worker()

@@ -20,21 +20,13 @@ from itertools import zip_longest
 
 from modeltrail.errors import RowsRefusedError, UnavailableError
 from modeltrail.ingest.announcing import announce
+from modeltrail.ingest.block import BlockLimits
 from modeltrail.ingest.lane import Again, Lane, Piece
 from modeltrail.ingest.lanes import RETRY_S, Lanes
 from modeltrail.ingest.protocols import Clock, Flow, Notices, Observer, Outbox, Store
 from modeltrail.ledger.row import Row
 
-__all__ = ["BlockLimits", "Committer"]
-
-
-@dataclass(frozen=True, slots=True)
-class BlockLimits:
-    """When a block is closed: whichever comes first. `age_s` in seconds."""
-
-    rows: int = 50_000
-    size: int = 32 * 2**20
-    age_s: float = 1.0
+__all__ = ["Committer"]
 
 
 @dataclass(slots=True)

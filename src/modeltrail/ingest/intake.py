@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from modeltrail.errors import UnavailableError
 from modeltrail.events.judge import CONTRACT_VERSION, Judgement
+from modeltrail.ingest.block import BlockLimits
 from modeltrail.ingest.lane import Again, Lane, Piece
 from modeltrail.ingest.lanes import RETRY_S, Lanes
 from modeltrail.ingest.protocols import Clock, Flow, Log, Observer, Store, Stored
@@ -27,7 +28,10 @@ ROW_OVERHEAD = 600
 
 
 class Intake:
-    """Turns batches into pieces. `limit` pieces may wait in a lane before its partition is paused."""
+    """Turns batches into pieces.
+
+    A partition is paused when `limit` pieces wait in its lane and, in all lanes, twice as much as makes a `block`.
+    """
 
     def __init__(
         self,
@@ -40,6 +44,7 @@ class Intake:
         judge: Judge,
         *,
         limit: int,
+        block: BlockLimits,
         ready: asyncio.Event,
     ) -> None:
         self._lanes = lanes
@@ -50,6 +55,7 @@ class Intake:
         self._observer = observer
         self._judge = judge
         self._limit = limit
+        self._block = block
         self._ready = ready
 
     async def accept(self, partition: PartitionId, records: Sequence[Record], generation: int) -> None:
@@ -160,10 +166,19 @@ class Intake:
 
     def _push(self, lane: Lane, piece: Piece) -> None:
         lane.pieces.append(piece)
-        if not lane.paused and len(lane.pieces) >= self._limit:
+        if not lane.paused and len(lane.pieces) >= self._limit and self._enough_waits():
             lane.paused = True
             self._flow.pause(lane.partition)
         self._ready.set()
+
+    def _enough_waits(self) -> bool:
+        """Whether two more blocks are ready. Pausing earlier would starve the committer: a resume takes a poll."""
+        rows = size = 0
+        for lane in self._lanes:
+            for piece in lane.pieces:
+                rows += len(piece.rows) + len(piece.again)
+                size += piece.size
+        return rows >= 2 * self._block.rows or size >= 2 * self._block.size
 
     async def _patiently(self, lane: Lane, ask: Callable[[], Awaitable[T]]) -> T | None:
         """Ask until there is an answer; None when the lane was given up meanwhile."""

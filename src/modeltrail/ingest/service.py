@@ -5,7 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from modeltrail.ingest.committer import BlockLimits, Committer
+from modeltrail.ingest.block import BlockLimits
+from modeltrail.ingest.committer import Committer
 from modeltrail.ingest.intake import Intake, Judge
 from modeltrail.ingest.lanes import Lanes
 from modeltrail.ingest.placing import Placer
@@ -21,7 +22,8 @@ class IngestOptions:
     """How much may wait, and for how long. Times in seconds.
 
     `settle_s`: insert timeout and session timeout together, which a new epoch waits out.
-    `queue_limit`: pieces that may wait in a lane before its partition is paused; it resumes below half of that.
+    `queue_limit`: pieces that may wait in a lane before its partition is paused (once two more blocks are ready);
+    it resumes below half of that.
     `memory_only`: the broker is declared to keep nothing over a restart.
     """
 
@@ -50,7 +52,16 @@ class Ingest:
         placer = Placer(store, log, flow, settle_s=options.settle_s, memory_only=options.memory_only)
         self.lanes = Lanes(store, flow, outbox, placer, clock, observer)
         self._intake = Intake(
-            self.lanes, store, log, flow, clock, observer, judge, limit=options.queue_limit, ready=ready
+            self.lanes,
+            store,
+            log,
+            flow,
+            clock,
+            observer,
+            judge,
+            limit=options.queue_limit,
+            block=options.limits,
+            ready=ready,
         )
         self._committer = Committer(
             self.lanes,

@@ -18,7 +18,7 @@ from typing import Any
 
 from modeltrail.errors import ConfigurationError, ModeltrailError, UnavailableError
 from modeltrail.events.judge import judge
-from modeltrail.ingest.committer import BlockLimits
+from modeltrail.ingest.block import BlockLimits
 from modeltrail.ingest.service import Ingest, IngestOptions
 from modeltrail.kafka_client import kafka_client_args
 from modeltrail.ledger.chain import PartitionId
