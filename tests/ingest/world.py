@@ -243,7 +243,7 @@ class MemoryFlow:
         return await self.world.act("committed", lambda: self.world.committed.get(partition), partition)
 
     async def commit_start(self, partition, offset):
-        await self.world.act("commit", lambda: self.world.committed.setdefault(partition, offset), partition)
+        await self.world.act("commit", lambda: self.world.committed.update({partition: offset}), partition)
 
     async def read_from(self, partition, offset):
         self.positions[partition] = offset

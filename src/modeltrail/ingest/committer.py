@@ -219,19 +219,21 @@ class Committer:
     async def _send(self, notices: Notices, stored: Sequence[_Share]) -> bool:
         """Step 2. False when every lane was given up meanwhile: whoever has them now announces."""
         waited = False
-        while True:
-            try:
-                await self._outbox.send(notices)
-            except UnavailableError as error:
-                if not any(self._lanes.holds(share.lane) for share in stored):
-                    return False
-                waited = True
-                self._observer.waiting("broker", error)
-                await self._clock.sleep(RETRY_S)
-            else:
-                if waited:
-                    self._observer.going_on("broker")
-                return True
+        try:
+            while True:
+                try:
+                    await self._outbox.send(notices)
+                except UnavailableError as error:
+                    if not any(self._lanes.holds(share.lane) for share in stored):
+                        return False
+                    waited = True
+                    self._observer.waiting("broker", error)
+                    await self._clock.sleep(RETRY_S)
+                else:
+                    return True
+        finally:
+            if waited:
+                self._observer.going_on("broker")
 
     def _acknowledge(self, share: _Share) -> None:
         """Step 3."""

@@ -9,7 +9,7 @@ from modeltrail.events.judge import CONTRACT_VERSION, Judgement
 from modeltrail.ingest.block import BlockLimits
 from modeltrail.ingest.lane import Again, Lane, Piece
 from modeltrail.ingest.lanes import RETRY_S, Lanes
-from modeltrail.ingest.protocols import Clock, Flow, Log, Observer, Store, Stored
+from modeltrail.ingest.protocols import Clock, Flow, Log, Observer, Store
 from modeltrail.ledger.chain import PartitionId
 from modeltrail.ledger.row import Row
 from modeltrail.ledger.sequencer import Record
@@ -57,6 +57,7 @@ class Intake:
         self._limit = limit
         self._block = block
         self._ready = ready
+        self._missed: dict[PartitionId, int] = {}
 
     async def accept(self, partition: PartitionId, records: Sequence[Record], generation: int) -> None:
         """Take one batch of one partition, in offset order.
@@ -64,30 +65,27 @@ class Intake:
         A batch of another generation, or of a partition that is not placed, is dropped: it is read again.
         """
         lane = self._lanes.get(partition)
-        if lane is None or lane.generation != generation or not records:
+        if lane is None or lane.generation != generation:
+            return
+        records = [record for record in records if record.offset >= lane.cursor]
+        records = await self._without_unproven_holes(lane, records)
+        if not records or not self._lanes.holds(lane):
             return
         split = next(
             (i for i, record in enumerate(records) if record.offset >= lane.sequencer.next_offset), len(records)
         )
-        again: list[Again] = []
         if split:
-            compared = await self._compare(lane, records[:split])
-            if compared is None or not self._lanes.holds(lane):
+            again = await self._compare(lane, records[:split])
+            if again is None or not self._lanes.holds(lane):
                 return
-            again = compared
-        fresh = records[split:]
-        if again:
-            self._push(lane, Piece(lane, [], again, 0, again[-1].stored.offset + 1, self._clock.monotonic()))
-        if not fresh:
-            return
-        whole = await self._without_unproven_holes(lane, fresh)
-        if whole and self._lanes.holds(lane) and lane.sequencer.next_offset <= whole[0].offset:
-            self._append(lane, whole)
+            lane.cursor = records[split - 1].offset + 1
+            self._push(lane, Piece(lane, [], again, 0, lane.cursor, self._clock.monotonic()))
+        if split < len(records):
+            self._append(lane, records[split:])
+            lane.cursor = lane.sequencer.next_offset
 
     async def _compare(self, lane: Lane, records: Sequence[Record]) -> list[Again] | None:
         """Compare records that are chained already with their entries; None where the log was replaced."""
-        # Before the ledger is asked: a row that is stored meanwhile must be seen in one place or the other.
-        waiting = {row.offset: row for row in lane.unstored_rows()}
         stored = await self._patiently(
             lane, lambda: self._store.chained(lane.partition, records[0].offset, records[-1].offset)
         )
@@ -95,27 +93,27 @@ class Intake:
             return None
         again: list[Again] = []
         for record in records:
-            digest = record.digest()
-            entry: Stored | Row | None = stored.get(record.offset)
-            if isinstance(entry, Stored) and _same(entry, record, digest):
+            entry = stored.get(record.offset)
+            if entry and entry.timestamp == record.timestamp and entry.record_hash == record.digest():
                 judgement = self._judge(lane.partition.topic, record.key, record.headers, record.value)
                 again.append(Again(entry, record, judgement))
-                continue
-            entry = waiting.get(record.offset)
-            if entry is not None and _same(entry, record, digest):
-                continue  # it is on its way to the ledger, and will be announced then
-            if record.offset < lane.sequencer.chain.first_offset:
-                continue  # belongs to an epoch that was closed when this one began
-            self._lanes.place_again(
-                lane, f"the record at offset {record.offset} is not the one chained", disagrees_at=record.offset
-            )
-            return None
+            elif record.offset < lane.sequencer.chain.first_offset:
+                continue  # an epoch that is closed
+            elif entry is None and self._missed.get(lane.partition) != record.offset:
+                # The store may have lost a block since the head was read; then the head lies further back now.
+                self._missed[lane.partition] = record.offset
+                self._lanes.place_again(lane, f"the ledger no longer holds offset {record.offset}")
+                return None
+            else:
+                why = f"the record at offset {record.offset} is not the one chained"
+                self._lanes.place_again(lane, why, disagrees_at=record.offset)
+                return None
         return again
 
     async def _without_unproven_holes(self, lane: Lane, records: Sequence[Record]) -> Sequence[Record]:
         """Return the records up to the first hole that the broker could fill; ask it once for all holes."""
         holes: list[tuple[int, int]] = []
-        expected = lane.sequencer.next_offset
+        expected = lane.cursor
         for record in records:
             if record.offset > expected:
                 holes.append((expected, record.offset))
@@ -137,10 +135,11 @@ class Intake:
             if neighbour not in present:
                 self._lanes.place_again(lane, f"the record at offset {neighbour} is no longer in the log")
                 return []
-            fillable = [offset for offset in range(start, neighbour) if offset in present]
-            if fillable:
+            if any(offset in present for offset in range(start, neighbour)):
                 self._observer.reread(lane.partition, start, "a record was not delivered")
                 await self._flow.read_from(lane.partition, start)
+                if lane.paused:  # reading from somewhere lets records flow
+                    self._flow.pause(lane.partition)
                 return [record for record in records if record.offset < start]
         return records
 
@@ -183,22 +182,20 @@ class Intake:
     async def _patiently(self, lane: Lane, ask: Callable[[], Awaitable[T]]) -> T | None:
         """Ask until there is an answer; None when the lane was given up meanwhile."""
         waited = False
-        while self._lanes.holds(lane):
-            try:
-                answer = await ask()
-            except UnavailableError as error:
-                waited = True
-                self._observer.waiting("intake", error)
-                await self._clock.sleep(RETRY_S)
-            else:
-                if waited:
-                    self._observer.going_on("intake")
-                return answer if self._lanes.holds(lane) else None
-        return None
-
-
-def _same(entry: Stored | Row, record: Record, digest: bytes) -> bool:
-    return entry.timestamp == record.timestamp and entry.record_hash == digest
+        try:
+            while self._lanes.holds(lane):
+                try:
+                    answer = await ask()
+                except UnavailableError as error:
+                    waited = True
+                    self._observer.waiting("intake", error)
+                    await self._clock.sleep(RETRY_S)
+                else:
+                    return answer if self._lanes.holds(lane) else None
+            return None
+        finally:
+            if waited:
+                self._observer.going_on("intake")
 
 
 def _payload(record: Record) -> int:

@@ -5,7 +5,7 @@ holds something that must not be stored: the newer placement reads those records
 """
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple
@@ -54,16 +54,14 @@ class Lane:
     partition: PartitionId
     generation: int
     sequencer: Sequencer
+    cursor: int
+    """The next offset to be taken in. At first it may lie before the head: what was chained and perhaps not announced
+    is read again, without a hole, before anything new."""
     opening: Opening | None = None
     state: LaneState = LaneState.OPEN
     pieces: deque[Piece] = field(default_factory=deque)
     """In order; those at the front may be in the block that is being committed."""
     paused: bool = False
-
-    def unstored_rows(self) -> Iterator[Row]:
-        """Rows that are hashed and not yet known to be stored."""
-        for piece in self.pieces:
-            yield from piece.rows
 
     def settle(self, pieces: Sequence[Piece]) -> None:
         """Forget pieces that are stored and announced."""

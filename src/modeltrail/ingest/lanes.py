@@ -87,8 +87,8 @@ class Lanes:
 
     async def stop(self, lane: Lane, kind: str, condition: str, message: str) -> None:
         """Take one partition out of service, with a critical alert; the rest goes on."""
-        if lane.state is LaneState.STOPPED:
-            return
+        if self._lanes.get(lane.partition) is not lane or lane.state is LaneState.STOPPED:
+            return  # whoever has the partition now will meet the same
         lane.state = LaneState.STOPPED
         lane.pieces.clear()
         self._flow.pause(lane.partition)
@@ -131,35 +131,45 @@ class Lanes:
             self.failure.set_result(error)
 
     async def _place(self, partition: PartitionId, generation: int, disagrees_at: int | None) -> None:
-        placed: Placed | None = None
-        refilled = False
-        waited = False
-        while True:
-            try:
-                if placed is None:
-                    placed = await self._placer.place(partition, disagrees_at=disagrees_at)
-                if placed.refill is not None and not refilled:
-                    await self._store.fill(*placed.refill)
-                    refilled = True
-                if placed.committed is None:
-                    await self._flow.commit_start(partition, placed.start)
-                break
-            except UnavailableError as error:
-                waited = True
-                self._observer.waiting("placement", error)
-                await self._clock.sleep(RETRY_S)
-            except TamperError as error:
-                await self._stop_unplaced(partition, error)
-                return
-        if waited:
-            self._observer.going_on("placement")
+        placed = await self._placed_patiently(partition, disagrees_at)
+        if placed is None:
+            return
         if generation != self._flow.generation():
             return
-        lane = Lane(partition, generation, placed.sequencer, placed.opening)
+        lane = Lane(partition, generation, placed.sequencer, placed.start, placed.opening)
         self._lanes[partition] = lane
-        opened = placed.opening is not None and placed.sequencer.next_seq == 0
-        self._observer.placed(partition, placed.sequencer.chain, placed.sequencer.next_seq, placed.start, opened=opened)
+        self._observer.placed(
+            partition, placed.sequencer.chain, placed.sequencer.next_seq, placed.start, opened=placed.opens
+        )
         await self._flow.read_from(partition, placed.start)
+
+    async def _placed_patiently(self, partition: PartitionId, disagrees_at: int | None) -> Placed | None:
+        """Place as soon as store and broker answer; None where the ledger contradicts itself."""
+        placed: Placed | None = None
+        refilled = waited = False
+        try:
+            while True:
+                try:
+                    if placed is None:
+                        placed = await self._placer.place(partition, disagrees_at=disagrees_at)
+                    if placed.refill is not None and not refilled:
+                        await self._store.fill(*placed.refill)
+                        refilled = True
+                    if placed.committed is None or placed.opens:
+                        # What the group committed in another log says nothing about this one.
+                        await self._flow.commit_start(partition, placed.start)
+                except UnavailableError as error:
+                    waited = True
+                    self._observer.waiting("placement", error)
+                    await self._clock.sleep(RETRY_S)
+                except TamperError as error:
+                    await self._stop_unplaced(partition, error)
+                    return None
+                else:
+                    return placed
+        finally:
+            if waited:
+                self._observer.going_on("placement")
 
     async def _stop_unplaced(self, partition: PartitionId, error: TamperError) -> None:
         message = f"the ledger contradicts itself ({error}); the partition waits for a person"
@@ -174,12 +184,18 @@ class Lanes:
         alert_id = event.id or ""
         if alert_id in self._announced:
             return
-        while True:
-            try:
-                await self._outbox.send(Notices((), (), (event,)))
-            except UnavailableError as error:
-                self._observer.waiting("broker", error)
-                await self._clock.sleep(RETRY_S)
-            else:
-                self._announced.add(alert_id)
-                return
+        waited = False
+        try:
+            while True:
+                try:
+                    await self._outbox.send(Notices((), (), (event,)))
+                except UnavailableError as error:
+                    waited = True
+                    self._observer.waiting("broker", error)
+                    await self._clock.sleep(RETRY_S)
+                else:
+                    self._announced.add(alert_id)
+                    return
+        finally:
+            if waited:
+                self._observer.going_on("broker")

@@ -26,6 +26,11 @@ class Placed(NamedTuple):
     refill: tuple[Chain, int, int] | None
     """Entries that are stored but whose typed rows may be missing: chain, first and last seq."""
 
+    @property
+    def opens(self) -> bool:
+        """Whether a new epoch begins here."""
+        return self.opening is not None and self.sequencer.next_seq == 0
+
 
 class Placer:
     """Places partitions. `settle_s` is how long a late insert of somebody else can still take effect, in seconds."""
@@ -51,9 +56,10 @@ class Placer:
             if head is None:
                 return self._first(partition, bounds, committed)
             if case is Case.EXPIRED:
-                return Placed(Sequencer.resume(head), bounds.begin, committed, None, None)
+                refill = await self._unacknowledged(head, committed)
+                return Placed(Sequencer.resume(head), bounds.begin, committed, None, refill)
             if case is Case.COMPARE and disagrees_at is None and await self._agrees(partition, head):
-                return await self._same_epoch(partition, head, committed, bounds)
+                return await self._same_epoch(head, committed, bounds)
             if settled:
                 return await self._new_epoch(partition, head, case, bounds, committed, disagrees_at)
             # A worker that lost the partition may still have an insert under way. It ends within the insert
@@ -66,14 +72,19 @@ class Placer:
         chain = Chain(*partition, epoch=0, first_offset=bounds.begin)
         return Placed(Sequencer.begin(chain, GenesisReason.START, None), bounds.begin, committed, None, None)
 
-    async def _same_epoch(self, partition: PartitionId, head: Head, committed: int | None, bounds: Bounds) -> Placed:
+    async def _same_epoch(self, head: Head, committed: int | None, bounds: Bounds) -> Placed:
         start = start_of_same_epoch(head, committed, bounds)
-        first = await self._store.chained_at_or_before(partition, start, head.chain.first_offset)
-        first_seq = first.seq if first is not None and first.chain == head.chain else 0
-        opening = None
-        if head.chain.epoch > 0 and first_seq == 0:
-            opening = await self._store.opening(head.chain)
-        return Placed(Sequencer.resume(head), start, committed, opening, refill=(head.chain, first_seq, head.seq))
+        refill = await self._unacknowledged(head, committed)
+        opening = await self._store.opening(head.chain) if head.chain.epoch > 0 and refill[1] == 0 else None
+        return Placed(Sequencer.resume(head), start, committed, opening, refill)
+
+    async def _unacknowledged(self, head: Head, committed: int | None) -> tuple[Chain, int, int]:
+        """Return the entries of the head's chain whose insert may have ended without its views."""
+        first = None
+        if committed is not None:
+            offset = min(head.offset, committed)
+            first = await self._store.chained_at_or_before(head.chain.of, offset, head.chain.first_offset)
+        return head.chain, first.seq if first is not None and first.chain == head.chain else 0, head.seq
 
     async def _new_epoch(
         self,
@@ -95,7 +106,8 @@ class Placer:
             start = bounds.begin if agreed is None else agreed.offset + 1
         chain = Chain(*partition, epoch=head.chain.epoch + 1, first_offset=start)
         opening = Opening(chain, reason, head)
-        return Placed(Sequencer.begin(chain, reason, head), start, committed, opening, None)
+        refill = await self._unacknowledged(head, committed)
+        return Placed(Sequencer.begin(chain, reason, head), start, committed, opening, refill)
 
     async def _agrees(self, partition: PartitionId, entry: Head | Stored) -> bool:
         """Compare offset, timestamp and record of an entry with what the broker has there now."""

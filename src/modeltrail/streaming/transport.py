@@ -166,6 +166,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         await asyncio.wait_for(
             self._thread.call_thread(client.commit, {driver.ensure_aiokafka_TP(tp): offset}), timeout=10.0
         )
+        self._committed_offset[tp] = offset  # it may have gone back: a new log begins
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         if self.crashed or self.app.crashed:  # the consumer thread answers no more
