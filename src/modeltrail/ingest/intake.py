@@ -57,7 +57,6 @@ class Intake:
         self._limit = limit
         self._block = block
         self._ready = ready
-        self._missed: dict[PartitionId, int] = {}
 
     async def accept(self, partition: PartitionId, records: Sequence[Record], generation: int) -> None:
         """Take one batch of one partition, in offset order.
@@ -79,7 +78,8 @@ class Intake:
             if again is None or not self._lanes.holds(lane):
                 return
             lane.cursor = records[split - 1].offset + 1
-            self._push(lane, Piece(lane, [], again, 0, lane.cursor, self._clock.monotonic()))
+            size = sum(_payload(item.record) for item in again)
+            self._push(lane, Piece(lane, [], again, size, lane.cursor, self._clock.monotonic()))
         if split < len(records):
             self._append(lane, records[split:])
             lane.cursor = lane.sequencer.next_offset
@@ -99,11 +99,6 @@ class Intake:
                 again.append(Again(entry, record, judgement))
             elif record.offset < lane.sequencer.chain.first_offset:
                 continue  # an epoch that is closed
-            elif entry is None and self._missed.get(lane.partition) != record.offset:
-                # The store may have lost a block since the head was read; then the head lies further back now.
-                self._missed[lane.partition] = record.offset
-                self._lanes.place_again(lane, f"the ledger no longer holds offset {record.offset}")
-                return None
             else:
                 why = f"the record at offset {record.offset} is not the one chained"
                 self._lanes.place_again(lane, why, disagrees_at=record.offset)
@@ -132,15 +127,15 @@ class Intake:
             self._lanes.place_again(lane, f"offsets {first} to {last} are no longer in the log")
             return []
         for start, neighbour in holes:
-            if neighbour not in present:
-                self._lanes.place_again(lane, f"the record at offset {neighbour} is no longer in the log")
-                return []
-            if any(offset in present for offset in range(start, neighbour)):
+            if any(start <= offset < neighbour for offset in present):
                 self._observer.reread(lane.partition, start, "a record was not delivered")
                 await self._flow.read_from(lane.partition, start)
                 if lane.paused:  # reading from somewhere lets records flow
                     self._flow.pause(lane.partition)
                 return [record for record in records if record.offset < start]
+            if neighbour not in present:
+                self._lanes.place_again(lane, f"the record at offset {neighbour} is no longer in the log")
+                return []
         return records
 
     def _append(self, lane: Lane, records: Sequence[Record]) -> None:

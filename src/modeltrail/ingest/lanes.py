@@ -1,7 +1,7 @@
 """The lanes of one worker: which partitions it has, and how one of them is placed, stopped or given up."""
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from modeltrail.errors import TamperError, UnavailableError
 from modeltrail.events.encode import Event
@@ -95,6 +95,10 @@ class Lanes:
         self._observer.stopped(lane.partition, kind, message)
         await self._alert(partition_alert(kind, lane.partition, condition, message, now_ms=self._clock.now_ms()))
 
+    def keep_only(self, partitions: Collection[PartitionId]) -> None:
+        """Give up whatever is not among `partitions`: an assignment names all that this worker has."""
+        self.revoke({*self._lanes, *self._placing, *self._contradicted} - set(partitions))
+
     def revoke(self, partitions: Iterable[PartitionId]) -> None:
         """Give partitions up: nothing of theirs is stored or acknowledged from here on."""
         for partition in partitions:
@@ -131,7 +135,7 @@ class Lanes:
             self.failure.set_result(error)
 
     async def _place(self, partition: PartitionId, generation: int, disagrees_at: int | None) -> None:
-        placed = await self._placed_patiently(partition, disagrees_at)
+        placed = await self._placed_patiently(partition, generation, disagrees_at)
         if placed is None:
             return
         if generation != self._flow.generation():
@@ -143,12 +147,14 @@ class Lanes:
         )
         await self._flow.read_from(partition, placed.start)
 
-    async def _placed_patiently(self, partition: PartitionId, disagrees_at: int | None) -> Placed | None:
-        """Place as soon as store and broker answer; None where the ledger contradicts itself."""
+    async def _placed_patiently(
+        self, partition: PartitionId, generation: int, disagrees_at: int | None
+    ) -> Placed | None:
+        """Place as soon as store and broker answer; None where the share changed, or the ledger contradicts itself."""
         placed: Placed | None = None
         refilled = waited = False
         try:
-            while True:
+            while generation == self._flow.generation():
                 try:
                     if placed is None:
                         placed = await self._placer.place(partition, disagrees_at=disagrees_at)
@@ -167,6 +173,7 @@ class Lanes:
                     return None
                 else:
                     return placed
+            return None
         finally:
             if waited:
                 self._observer.going_on("placement")

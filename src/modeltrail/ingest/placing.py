@@ -53,13 +53,20 @@ class Placer:
             bounds = await self._log.bounds(partition, expected_end=0 if head is None else head.offset + 1)
             committed = await self._flow.committed(partition)
             case = where_to_start(head, bounds)
+            if head is not None and disagrees_at is not None and disagrees_at > head.offset:
+                # What differed is not in the ledger any more: the store lost a block, and it is read again.
+                disagrees_at = None
             if head is None:
                 return self._first(partition, bounds, committed)
             if case is Case.EXPIRED:
-                refill = await self._unacknowledged(head, committed)
+                refill = await self._unacknowledged(head, committed, bounds)
                 return Placed(Sequencer.resume(head), bounds.begin, committed, None, refill)
-            if case is Case.COMPARE and disagrees_at is None and await self._agrees(partition, head):
-                return await self._same_epoch(head, committed, bounds)
+            if case is Case.COMPARE and disagrees_at is None:
+                if await self._agrees(partition, head):
+                    return await self._same_epoch(head, committed, bounds)
+                now = await self._log.bounds(partition, expected_end=head.offset + 1)
+                if now.begin > head.offset:
+                    continue  # it expired between two questions
             if settled:
                 return await self._new_epoch(partition, head, case, bounds, committed, disagrees_at)
             # A worker that lost the partition may still have an insert under way. It ends within the insert
@@ -74,16 +81,14 @@ class Placer:
 
     async def _same_epoch(self, head: Head, committed: int | None, bounds: Bounds) -> Placed:
         start = start_of_same_epoch(head, committed, bounds)
-        refill = await self._unacknowledged(head, committed)
+        refill = await self._unacknowledged(head, committed, bounds)
         opening = await self._store.opening(head.chain) if head.chain.epoch > 0 and refill[1] == 0 else None
         return Placed(Sequencer.resume(head), start, committed, opening, refill)
 
-    async def _unacknowledged(self, head: Head, committed: int | None) -> tuple[Chain, int, int]:
+    async def _unacknowledged(self, head: Head, committed: int | None, bounds: Bounds) -> tuple[Chain, int, int]:
         """Return the entries of the head's chain whose insert may have ended without its views."""
-        first = None
-        if committed is not None:
-            offset = min(head.offset, committed)
-            first = await self._store.chained_at_or_before(head.chain.of, offset, head.chain.first_offset)
+        offset = min(head.offset, bounds.begin if committed is None else committed)
+        first = await self._store.chained_at_or_before(head.chain.of, offset, head.chain.first_offset)
         return head.chain, first.seq if first is not None and first.chain == head.chain else 0, head.seq
 
     async def _new_epoch(
@@ -106,7 +111,7 @@ class Placer:
             start = bounds.begin if agreed is None else agreed.offset + 1
         chain = Chain(*partition, epoch=head.chain.epoch + 1, first_offset=start)
         opening = Opening(chain, reason, head)
-        refill = await self._unacknowledged(head, committed)
+        refill = await self._unacknowledged(head, committed, bounds)
         return Placed(Sequencer.begin(chain, reason, head), start, committed, opening, refill)
 
     async def _agrees(self, partition: PartitionId, entry: Head | Stored) -> bool:

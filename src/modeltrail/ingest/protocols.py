@@ -98,7 +98,7 @@ class Log(Protocol):
         ...
 
     async def existing(self, partition: PartitionId, first: int, last: int) -> Collection[int]:
-        """Return the offsets in first..last that hold a committed record."""
+        """Return the offsets in first..last that hold a committed record; of very many only the lowest."""
         ...
 
 

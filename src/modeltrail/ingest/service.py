@@ -1,6 +1,7 @@
 """The ledger's ingest as one thing: partitions come and go, batches come in, entries go out."""
 
 import asyncio
+import contextlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -92,20 +93,30 @@ class Ingest:
             await asyncio.gather(committing, return_exceptions=True)
 
     def assign(self, partitions: Iterable[PartitionId], generation: int) -> None:
-        """Place partitions in the background; their batches are taken from then on."""
-        for partition in partitions:
+        """Place partitions in the background; their batches are taken from then on. All others are given up."""
+        wanted = list(partitions)
+        self.lanes.keep_only(wanted)
+        for partition in wanted:
             self.lanes.place(partition, generation)
 
     async def accept(self, partition: PartitionId, records: Sequence[Record], generation: int) -> None:
         """Take a batch of one partition, in offset order."""
         await self._intake.accept(partition, records, generation)
 
+    async def stop_partition(self, partition: PartitionId, condition: str, message: str, *, within_s: float) -> None:
+        """Store what is in memory, then take a partition out of service: what follows in its log cannot be read."""
+        lane = self.lanes.get(partition)
+        if lane is None:
+            return
+        with contextlib.suppress(TimeoutError):  # what was not stored stands in the log
+            await asyncio.wait_for(self._committer.drain(list(lane.pieces)), within_s)
+        await self.lanes.stop(lane, "partition_stopped", condition, message)
+
     async def give_up(self, partitions: Iterable[PartitionId], *, within_s: float) -> None:
         """Commit what is in memory for at most `within_s` seconds, then give the partitions up."""
         partitions = list(partitions)
         try:
-            await asyncio.wait_for(self._committer.drain(self.lanes.unsettled(partitions)), within_s)
-        except TimeoutError:
-            pass  # what was not stored is read again by the next owner
+            with contextlib.suppress(TimeoutError):  # what was not stored is read again by the next owner
+                await asyncio.wait_for(self._committer.drain(self.lanes.unsettled(partitions)), within_s)
         finally:
             self.lanes.revoke(partitions)

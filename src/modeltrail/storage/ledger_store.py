@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from modeltrail.errors import TamperError
+from modeltrail.errors import StoreUnavailableError, TamperError
 from modeltrail.ingest.protocols import Opening, Stored
 from modeltrail.ledger.chain import Chain, PartitionId, parse_chain
 from modeltrail.ledger.entry import GenesisReason, genesis_hash
@@ -45,21 +45,26 @@ _ONE_BLOCK = {
 class ClickHouseStore:
     """Implements `ingest.protocols.Store`. `connect` makes a clickhouse-connect client for the ledger's database.
 
-    Calls run in two threads of their own, one for inserts and one for reads, so that the event loop never waits.
+    Calls run in threads of their own, so that the event loop never waits: one for inserts, one for filling typed
+    tables again, two for reads. `insert_timeout_s` bounds one insert.
     """
 
-    def __init__(self, connect: Callable[[], Any], *, replicated: bool = False) -> None:
+    def __init__(self, connect: Callable[[], Any], *, insert_timeout_s: float = 30.0, replicated: bool = False) -> None:
         self._connect = connect
         self._client: Any = None
         self._reads = {"select_sequential_consistency": 1} if replicated else {}
-        self._writes = _ONE_BLOCK | ({"insert_quorum": "auto"} if replicated else {})
+        self._insert_timeout_s = insert_timeout_s
+        # The server itself ends an insert in time: a new epoch waits out what could still land.
+        self._writes = _ONE_BLOCK | {"max_execution_time": insert_timeout_s, "timeout_overflow_mode": "throw"}
+        self._writes |= {"insert_quorum": "auto"} if replicated else {}
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="ledger-insert")
         self._reader = ThreadPoolExecutor(2, thread_name_prefix="ledger-read")
+        self._filler = ThreadPoolExecutor(1, thread_name_prefix="ledger-fill")
 
     def close(self) -> None:
-        """Close the client; calls under way end first."""
-        self._writer.shutdown(wait=True, cancel_futures=True)
-        self._reader.shutdown(wait=True, cancel_futures=True)
+        """Begin no further call and close the client; what is under way ends by its own timeout."""
+        for pool in (self._writer, self._reader, self._filler):
+            pool.shutdown(wait=False, cancel_futures=True)
         if self._client is not None:
             self._client.close()
             self._client = None
@@ -95,11 +100,17 @@ class ClickHouseStore:
 
     async def insert(self, rows: Sequence[Row], appended_at: int) -> None:
         """See `Store.insert`."""
-        await self._call(self._writer, lambda: self._insert(rows, appended_at))
+        try:
+            async with asyncio.timeout(self._insert_timeout_s + 5.0):
+                await self._call(self._writer, lambda: self._insert(rows, appended_at))
+        except TimeoutError:
+            raise StoreUnavailableError(
+                f"the insert did not end within {self._insert_timeout_s:g} s; it may still take effect"
+            ) from None
 
     async def fill(self, chain: Chain, first_seq: int, last_seq: int) -> None:
         """See `Store.fill`."""
-        await self._call(self._writer, lambda: fill(self._connected(), str(chain), first_seq, last_seq))
+        await self._call(self._filler, lambda: fill(self._connected(), str(chain), first_seq, last_seq))
 
     # In the threads, from here on.
 

@@ -28,7 +28,7 @@ class IngestGate:
         self._app = app
         self._cluster = cluster
         self._drain_s = drain_s
-        self._unreadable: dict[TP, int] = {}
+        self._unreadable: dict[TP, tuple[int, int]] = {}
         self.joined = False
         """Whether the group has given this worker its share, which may be empty."""
         self.ingest: Ingest
@@ -53,22 +53,21 @@ class IngestGate:
         """The reader stands outside the log: retention passed it, or the log is another one."""
         self._place_again(tp, "the reader stands outside the log")
 
-    def unreadable(self, tp: TP, reason: str) -> None:
-        """A batch of this partition cannot be read."""
-        attempts = self._unreadable[tp] = self._unreadable.get(tp, 0) + 1
-        if attempts < UNREADABLE_ATTEMPTS:
-            self._place_again(tp, f"a batch cannot be read: {reason}")
-            return
-        lane = self.ingest.lanes.get(self.name(tp))
-        if lane is not None:
-            message = f"a batch at or after offset {lane.sequencer.next_offset} cannot be read: {reason}"
-            stop = self.ingest.lanes.stop(lane, "partition_stopped", "unreadable", message)
-            self._app.add_future(stop)
+    def unreadable(self, tp: TP, position: int, reason: str) -> None:
+        """A batch at or after offset `position` cannot be read; it is fetched again by itself."""
+        before, attempts = self._unreadable.get(tp, (position, 0))
+        attempts = attempts + 1 if before == position else 1
+        self._unreadable[tp] = (position, attempts)
+        if attempts == UNREADABLE_ATTEMPTS:
+            message = f"a batch at or after offset {position} cannot be read: {reason}"
+            self.pause(self.name(tp))
+            self._app.add_future(
+                self.ingest.stop_partition(self.name(tp), f"unreadable {position}", message, within_s=self._drain_s)
+            )
 
     async def batch(self, message: Any) -> None:
         """Hand one batch to the ingest."""
         tp = TP(message.topic, message.partition)
-        self._unreadable.pop(tp, None)
         await self.ingest.accept(self.name(tp), to_records(message.value), self.generation())
 
     def _place_again(self, tp: TP, why: str) -> None:

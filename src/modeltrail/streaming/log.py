@@ -17,6 +17,9 @@ __all__ = ["KafkaLog"]
 
 T = TypeVar("T")
 
+MOST_OFFSETS = 100_000
+"""A hole in which this many records stand is told as such without reading on."""
+
 PATIENCE_S = 20.0
 """How long one question may take before it counts as not answered."""
 
@@ -65,11 +68,13 @@ class KafkaLog:
 
     async def existing(self, partition: PartitionId, first: int, last: int) -> set[int]:
         """See `Log.existing`."""
-        return set(await self._range(partition, first, last))
+        return set(await self._range(partition, first, last, most=MOST_OFFSETS, with_values=False))
 
-    async def _range(self, partition: PartitionId, first: int, last: int) -> dict[int, Record]:
-        async def ask(consumer: Any, tp: Any) -> dict[int, Record]:
-            found: dict[int, Record] = {}
+    async def _range(
+        self, partition: PartitionId, first: int, last: int, *, most: int = 1, with_values: bool = True
+    ) -> dict[int, Record | None]:
+        async def ask(consumer: Any, tp: Any) -> dict[int, Record | None]:
+            found: dict[int, Record | None] = {}
             bounds = await self._bounds(consumer, tp, last + 1)
             position = max(first, bounds.begin)
             last_wanted = min(last, bounds.end - 1)
@@ -78,11 +83,11 @@ class KafkaLog:
             consumer.assign([tp])
             try:
                 consumer.seek(tp, position)
-                while position <= last_wanted:
+                while position <= last_wanted and len(found) < most:
                     batches = await consumer.getmany(tp, timeout_ms=200, max_records=last_wanted - position + 1)
                     for record in batches.get(tp, ()):
                         if first <= record.offset <= last_wanted:
-                            found[record.offset] = to_record(record)
+                            found[record.offset] = to_record(record) if with_values else None
                     position = await consumer.position(tp)
             finally:
                 consumer.unsubscribe()

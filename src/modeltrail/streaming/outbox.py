@@ -38,6 +38,7 @@ class KafkaOutbox:
         self._topics = topics
         self._producer: Any = None
         self._block_partitions: list[int] = []
+        self._turn = asyncio.Lock()
 
     async def start(self) -> None:
         """Connect; BrokerUnavailableError when nobody answers."""
@@ -51,22 +52,32 @@ class KafkaOutbox:
         await self._give_up()
 
     async def send(self, notices: Notices) -> None:
-        """See `Outbox.send`."""
-        try:
-            if self._producer is None:
-                await self.start()
-            acknowledgements = [
-                *await self._blocks(notices.blocks),
-                *[await self._reject(reject) for reject in notices.rejects],
-                *[await self._event(event) for event in notices.alerts],
-            ]
-            async with asyncio.timeout(ACKNOWLEDGEMENT_S):
-                for outcome in await asyncio.gather(*acknowledgements, return_exceptions=True):
-                    if isinstance(outcome, BaseException):
-                        raise outcome
-        except KAFKA_FAILURES as error:
-            await self._give_up()
-            raise BrokerUnavailableError(f"the broker did not acknowledge a message: {error!r}") from error
+        """See `Outbox.send`. One caller at a time: alerts come from other tasks than commits."""
+        async with self._turn:
+            try:
+                if self._producer is None:
+                    await self.start()
+                async with asyncio.timeout(ACKNOWLEDGEMENT_S):
+                    await self._send(notices)
+            except KAFKA_FAILURES as error:
+                await self._give_up()
+                raise BrokerUnavailableError(f"the broker did not acknowledge a message: {error!r}") from error
+
+    async def _send(self, notices: Notices) -> None:
+        acknowledgements = [
+            *await self._blocks(notices.blocks),
+            *[await self._event(event) for event in notices.alerts],
+        ]
+        rejects = [await self._reject(reject) for reject in notices.rejects]
+        for outcome in await asyncio.gather(*acknowledgements, return_exceptions=True):
+            if isinstance(outcome, BaseException):
+                raise outcome
+        outcomes = await asyncio.gather(*rejects, return_exceptions=True)
+        for reject, outcome in zip(notices.rejects, outcomes, strict=True):
+            if isinstance(outcome, MessageSizeTooLargeError):  # the topic's own limit is below the producer's
+                await (await self._bare_reject(reject))
+            elif isinstance(outcome, BaseException):
+                raise outcome
 
     async def _blocks(self, blocks: Sequence[Block]) -> list[Any]:
         sent = []
@@ -84,10 +95,13 @@ class KafkaOutbox:
         try:
             return await self._producer.send(self._topics.rejected, reject.encode(), key=key)
         except MessageSizeTooLargeError:
-            bare = reject.model_copy(
-                update={"payload_included": False, "key_base64": None, "headers_base64": [], "value_base64": None}
-            )
-            return await self._producer.send(self._topics.rejected, bare.encode(), key=key)
+            return await self._bare_reject(reject)
+
+    async def _bare_reject(self, reject: Reject) -> Any:
+        bare = reject.model_copy(
+            update={"payload_included": False, "key_base64": None, "headers_base64": [], "value_base64": None}
+        )
+        return await self._producer.send(self._topics.rejected, bare.encode(), key=reject.chain.encode())
 
     async def _event(self, event: Event) -> Any:
         key, headers, value = encode_binary(event)

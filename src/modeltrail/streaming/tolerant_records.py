@@ -1,22 +1,27 @@
-"""Reading record batches whose header names are not UTF-8.
+"""Reading record batches that aiokafka stops at.
 
 aiokafka decodes header names while it iterates a batch, and raises on the first one that is not UTF-8, at every
 poll and for ever: one such record would block its partition. Kafka itself does not restrict the bytes. So a batch
 that fails this way is parsed again here, with header names left as bytes. Everything else about a batch (checksum,
 codec, transactions, control records) stays with aiokafka.
 
+A batch that cannot be read at all (bad checksum, unknown codec) makes aiokafka drop what it had gathered before it, of
+that partition and of all others in the same poll. Here what came before it is delivered, and whoever subscribed with
+`on_unreadable` is told about the batch, at every attempt to read it.
+
 Record format: Kafka protocol guide, "Record" (message format version 2).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from aiokafka.consumer import fetcher
+from aiokafka.errors import CorruptRecordException, UnsupportedCodecError
 from aiokafka.record.default_records import _DefaultRecordBatchPy
 from aiokafka.record.memory_records import MemoryRecords, _MemoryRecordsPy
 from aiokafka.record.util import decode_varint
 
-__all__ = ["install"]
+__all__ = ["install", "on_unreadable"]
 
 
 class _Record(NamedTuple):
@@ -111,6 +116,39 @@ class _TolerantRecords:
         return _Batch(batch, raw)
 
 
+Unreadable = Callable[[Any, int, str], None]
+"""Called with aiokafka's partition, the offset at or after which the batch stands, and why it cannot be read."""
+
+_listeners: list[Unreadable] = []
+
+
+def on_unreadable(listener: Unreadable) -> None:
+    """Be told of batches that cannot be read. Called in the thread of the consumer that met one."""
+    _listeners.append(listener)
+
+
+def _getall(self: Any, max_records: int | None = None) -> list[Any]:
+    """Stand in for FetchResult.getall: return what can be read, and leave what cannot to the next fetch."""
+    if not self.check_assignment(self._topic_partition) or not self.has_more():
+        return []
+    gathered: list[Any] = []
+    try:
+        for record in self._partition_records:
+            gathered.append(record)
+            if max_records is not None and len(gathered) >= max_records:
+                self._update_position()
+                return gathered
+    except (CorruptRecordException, UnsupportedCodecError, ValueError, IndexError, RuntimeError) as error:
+        if not gathered:
+            position = self._partition_records.next_fetch_offset
+            for listener in _listeners:
+                listener(self._topic_partition, position, f"{type(error).__name__}: {error}")
+    self._update_position()
+    self._partition_records = None
+    return gathered
+
+
 def install() -> None:
     """Make every aiokafka consumer of this process read such batches. Safe to call twice."""
     fetcher.MemoryRecords = _TolerantRecords
+    fetcher.FetchResult.getall = _getall

@@ -17,27 +17,13 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any, cast
 
-from aiokafka.errors import (
-    CorruptRecordException,
-    OffsetOutOfRangeError,
-    RecordTooLargeError,
-    UnsupportedCodecError,
-)
+from aiokafka.errors import OffsetOutOfRangeError, RecordTooLargeError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from modeltrail.streaming import tolerant_records
 
-__all__ = ["Consumer", "Transport", "UnreadableError"]
-
-
-class UnreadableError(Exception):
-    """A batch of one partition that cannot be read: bad checksum, unknown codec, not a record batch."""
-
-    def __init__(self, tp: TP, reason: str) -> None:
-        self.tp = tp
-        self.reason = reason
-        super().__init__(f"{tp.topic}/{tp.partition}: {reason}")
+__all__ = ["Consumer", "Transport"]
 
 
 class _Unfiltered(defaultdict[TP, Any]):
@@ -59,27 +45,6 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         consumer._isolation_level = "read_committed"  # noqa: SLF001 - read when the client starts
         return consumer
 
-    async def _fetch_records(self, consumer: Any, *args: Any, **kwargs: Any) -> Any:
-        try:
-            return await super()._fetch_records(consumer, *args, **kwargs)
-        except (CorruptRecordException, UnsupportedCodecError, RecordTooLargeError, ValueError, RuntimeError) as error:
-            broken = _broken_partition(consumer)
-            if broken is None:
-                raise
-            raise UnreadableError(broken, f"{type(error).__name__}: {error}") from error
-
-
-def _broken_partition(consumer: Any) -> TP | None:
-    """Find the partition whose iterator died, and make the fetcher forget what it had of it."""
-    held = consumer._fetcher._records  # noqa: SLF001
-    for tp, result in list(held.items()):
-        records = getattr(result, "_partition_records", None)
-        iterator = getattr(records, "_records_iterator", None)
-        if iterator is not None and iterator.gi_frame is None:
-            del held[tp]
-            return TP(tp.topic, tp.partition)
-    return None
-
 
 class Consumer(driver.Consumer):  # type: ignore[misc]
     """The consumer of a ledger worker. `app.ingest_gate` is where batches and assignments go."""
@@ -88,6 +53,16 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
         self._read_offset = _Unfiltered()
         self._watermark: dict[TP, int] = {}
+        loop = asyncio.get_running_loop()
+
+        def unreadable(tp: Any, position: int, reason: str) -> None:
+            loop.call_soon_threadsafe(self._unreadable, TP(tp.topic, tp.partition), position, reason)
+
+        tolerant_records.on_unreadable(unreadable)
+
+    def _unreadable(self, tp: TP, position: int, reason: str) -> None:
+        if tp in self._watermark:  # not what another client of this process met
+            self.app.ingest_gate.unreadable(tp, position, reason)
 
     def _new_consumer_thread(self) -> _ConsumerThread:
         return _ConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -97,24 +72,25 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:  # noqa: ASYNC109 - Faust's signature
         """Yield one message per partition and poll; its value is the list of records."""
         try:
-            records, active = await self._wait_next_records(timeout)
+            records, _ = await self._wait_next_records(timeout)
         except OffsetOutOfRangeError as error:
             for tp in cast("Mapping[Any, int]", error.args[0]):
                 self.app.ingest_gate.out_of_range(TP(tp.topic, tp.partition))
             return
-        except UnreadableError as error:
-            self.app.ingest_gate.unreadable(error.tp, error.reason)
+        except RecordTooLargeError as error:  # a broker that does not return the first batch whole
+            tp = error.args[1]
+            self.app.ingest_gate.unreadable(TP(tp.topic, tp.partition), int(error.args[2]), "larger than a fetch")
             return
         generation = self.app.consumer_generation_id
         if records is None or self.should_stop:
             return
-        if not self.flow_active:  # fetched across a rebalance: dropped, and read again
-            await self.perform_seek()
+        if not self.flow_active:  # fetched across a rebalance: dropped, and read again from where it is placed
             return
         for tp, batch in records.items():
             if generation != self.app.consumer_generation_id or not self.flow_active:
                 return
-            if batch and (active is None or tp in active or tp in self._buffered_partitions):
+            # Also of a partition that was paused meanwhile: the reader's position has moved on already.
+            if batch:
                 message = self._to_message(tp, batch[-1])
                 message.value = batch
                 yield tp, message
@@ -166,7 +142,9 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         await asyncio.wait_for(
             self._thread.call_thread(client.commit, {driver.ensure_aiokafka_TP(tp): offset}), timeout=10.0
         )
-        self._committed_offset[tp] = offset  # it may have gone back: a new log begins
+        # It may have gone back, where a new log begins; Faust itself commits only what is greater.
+        self._committed_offset[tp] = offset or None
+        self._watermark[tp] = offset
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         if self.crashed or self.app.crashed:  # the consumer thread answers no more

@@ -106,6 +106,7 @@ async def _prepare(settings: Settings, stack: contextlib.AsyncExitStack) -> _Par
     metrics = WorkerMetrics()
     store = ClickHouseStore(
         lambda: connect(settings.clickhouse, answer_timeout_s=settings.worker.insert_timeout_s),
+        insert_timeout_s=settings.worker.insert_timeout_s,
         replicated=settings.clickhouse.replicated,
     )
     stack.callback(store.close)
@@ -128,7 +129,7 @@ async def _prepare(settings: Settings, stack: contextlib.AsyncExitStack) -> _Par
         options=IngestOptions(
             limits=BlockLimits(worker.block_rows, worker.block_bytes, worker.block_seconds),
             queue_limit=worker.queue_batches,
-            settle_s=worker.insert_timeout_s + worker.session_timeout_s,
+            settle_s=worker.insert_timeout_s + 5.0 + worker.session_timeout_s,
             memory_only=settings.kafka.memory_only,
         ),
     )
@@ -203,7 +204,9 @@ def _reason(parts: _Parts, done: set[asyncio.Task[Any]]) -> BaseException | None
 def _told(error: BaseException) -> BaseException:
     if isinstance(error, ModeltrailError):
         return error
-    return ModeltrailError(f"the worker ended: {type(error).__name__}: {error}")
+    told = ModeltrailError(f"the worker ended: {type(error).__name__}: {error}")
+    told.__cause__ = error
+    return told
 
 
 async def _stop(parts: _Parts, starting: asyncio.Task[Any]) -> None:
@@ -226,9 +229,10 @@ async def _look_after(parts: _Parts) -> None:
     while True:
         await asyncio.sleep(LOOK_S)
         lanes = {lane.partition: lane for lane in parts.ingest.lanes}
-        for gone in known - set(lanes):
+        held = {*lanes, *parts.ingest.lanes.stopped}
+        for gone in known - held:
             parts.metrics.forget(gone)
-        known = set(lanes)
+        known = held
         behind = 0
         try:
             ends = await parts.log.ends(lanes)
