@@ -1,5 +1,6 @@
 """The commit protocol crossed at every step with: failed, failed although it took effect, and gone."""
 
+import asyncio
 import itertools
 
 import pytest
@@ -253,3 +254,16 @@ async def test_a_ledger_that_contradicts_itself_stops_its_partition_and_says_so(
     assert worker.stopped == [P0]
     assert world.chain(P1) == fold(world, P1)
     assert [alert.data.kind for alert in world.alerts] == ["partition_stopped"]
+
+
+async def test_a_store_that_was_restarted_without_its_last_block_is_filled_before_anything_new():
+    world = filled_world()
+    worker = Worker(world, (P0, P1))
+    running = asyncio.create_task(worker.run(polls=2_000))
+    while len(world.chain(P0)) < 20:  # noqa: ASYNC110 - a condition of the world, not an event
+        await asyncio.sleep(0)
+    for key in [key for key, row in world.rows.items() if row.seq >= 9]:
+        del world.rows[key]
+    world.restarts += 1
+    await running
+    assert_exact_ledger(world)

@@ -53,6 +53,7 @@ class World:
     generation: int = 0
     calls: dict = field(default_factory=lambda: defaultdict(int))
     refused: set = field(default_factory=set)  # partitions whose rows the store never takes
+    restarts: int = 0
 
     def write(self, partition, *values, timestamp=1000):
         for value in values:
@@ -112,6 +113,7 @@ class World:
 class MemoryStore:
     def __init__(self, world):
         self.world = world
+        self.restarts = world.restarts
 
     def _chains(self, partition):
         return sorted({r.chain for r in self.world.rows.values() if r.chain.of == partition}, key=lambda c: c.order)
@@ -164,6 +166,10 @@ class MemoryStore:
         return await self.world.act(
             "hashes", lambda: {r.entry_hash for r in self.world.rows.values() if (r.chain, r.seq) == (chain, seq)}
         )
+
+    async def restarted(self):
+        before, self.restarts = self.restarts, self.world.restarts
+        return before != self.restarts
 
     async def opening(self, chain):
         first = next(r for r in self.world.rows.values() if r.chain == chain and r.seq == 0)

@@ -160,6 +160,10 @@ class Committer:
         doubtful = waited = False
         while pending := [share for share in pending if self._lanes.holds(share.lane)]:
             try:
+                if await self._store.restarted():
+                    for lane in self._lanes:
+                        self._lanes.place_again(lane, "the store was restarted")
+                    break
                 if doubtful:
                     there, pending = await self._read_back(pending)
                     stored += there

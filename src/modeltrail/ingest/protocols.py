@@ -67,6 +67,10 @@ class Store(Protocol):
         """
         ...
 
+    async def restarted(self) -> bool:
+        """Return whether the server was restarted since the last question: its last blocks may be gone."""
+        ...
+
     async def fill(self, chain: Chain, first_seq: int, last_seq: int) -> None:
         """Fill the typed tables again from the ledger for a range; harmless where nothing is missing."""
         ...

@@ -5,6 +5,7 @@ are walked one by one, a head is read backwards from the end of its chain.
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -52,6 +53,7 @@ class ClickHouseStore:
     def __init__(self, connect: Callable[[], Any], *, insert_timeout_s: float = 30.0, replicated: bool = False) -> None:
         self._connect = connect
         self._client: Any = None
+        self._seen_up: tuple[int, float] | None = None
         self._reads = {"select_sequential_consistency": 1} if replicated else {}
         self._insert_timeout_s = insert_timeout_s
         # The server itself ends an insert in time: a new epoch waits out what could still land.
@@ -108,11 +110,21 @@ class ClickHouseStore:
                 f"the insert did not end within {self._insert_timeout_s:g} s; it may still take effect"
             ) from None
 
+    async def restarted(self) -> bool:
+        """See `Store.restarted`. A replicated ledger has a quorum instead, and servers with times of their own."""
+        return False if self._reads else await self._call(self._writer, self._restarted)
+
     async def fill(self, chain: Chain, first_seq: int, last_seq: int) -> None:
         """See `Store.fill`."""
         await self._call(self._filler, lambda: fill(self._connected(), str(chain), first_seq, last_seq))
 
     # In the threads, from here on.
+
+    def _restarted(self) -> bool:
+        uptime, now = self._rows(sql("ledger/uptime"), {})[0][0], time.monotonic()
+        before, self._seen_up = self._seen_up, (uptime, now)
+        # Whole seconds on the server's side, so a little less than expected is no restart.
+        return before is not None and uptime < before[0] + (now - before[1]) - 2.0
 
     def _insert(self, rows: Sequence[Row], appended_at: int) -> None:
         block = to_stream(rows, appended_at)

@@ -1,0 +1,2 @@
+-- Seconds since the server was started.
+SELECT uptime()
