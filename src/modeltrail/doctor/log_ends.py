@@ -129,7 +129,9 @@ def judge_lag(progress: GroupProgress | None, ends: Sequence[LogEnd], settings: 
         )
     if waiting and not progress.members:
         return warned(
-            _CHECK, f"{waiting:,} records wait, and no worker of {group!r} runs", "modeltrail worker --role ledger"
+            _CHECK,
+            f"{waiting:,} records wait, and the broker lists no worker in {group!r}",
+            "modeltrail worker --role ledger",
         )
     workers = f"{progress.members} worker{'' if progress.members == 1 else 's'}"
-    return passed(_CHECK, f"{waiting:,} records wait, {workers} in {group!r}")
+    return passed(_CHECK, f"{waiting:,} records wait, and the broker lists {workers} in {group!r}")

@@ -1,7 +1,7 @@
 """ClickHouse, asked in one thread: every statement only reads, or is refused before it could do anything."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from modeltrail.doctor.findings import (
@@ -43,7 +43,7 @@ class _UntilDeadline:
     def __init__(self, client: Any, deadline: float) -> None:
         self._client = client
         self._deadline = deadline
-        self.database: str = client.database
+        self.database = ""
 
     def query(self, *arguments: Any, **options: Any) -> Any:
         self._check()
@@ -70,24 +70,26 @@ def examine_store(settings: Settings, found: Findings, *, role: UserRole | None,
         found.fill(STORE_CHECKS, "there is no connection to ClickHouse")
         return
     found.add(passed("store.connection", f"{quick.host}:{quick.port}, as user {quick.user}"))
-    client.database = quick.database  # from here on; the connection is made without, because it may be missing
-    checks: dict[str, Callable[[Any], Finding]] = {
+    user = quick.user
+    asked = _UntilDeadline(client, deadline)
+    of_server = {"store.version": _version, "clock.store": _clock, "store.disk": _disk, "store.inserts": _inserts}
+    of_database: dict[str, Callable[[Any], Finding]] = {
         "store.schema": judge_schema,
-        "store.version": _version,
-        "clock.store": _clock,
-        "store.disk": _disk,
         "store.ledger_table": lambda asked: judge_ledger_table(asked, settings),
         "store.rights": lambda asked: judge_rights(asked, settings, role),
-        "store.inserts": _inserts,
         "store.epochs": lambda asked: _epochs(asked, settings),
     }
     try:
-        _ask(_UntilDeadline(client, deadline), settings.clickhouse.user, found, checks)
+        if _ask(asked, user, found, of_server):
+            # Only now: until here the database may be missing.
+            client.database = asked.database = quick.database
+            _ask(asked, user, found, of_database)
     finally:
         client.close()
 
 
-def _ask(client: _UntilDeadline, user: str, found: Findings, checks: dict[str, Callable[[Any], Finding]]) -> None:
+def _ask(client: _UntilDeadline, user: str, found: Findings, checks: Mapping[str, Callable[[Any], Finding]]) -> bool:
+    """Make the checks; return False, with all others skipped, once the store answers no more."""
     for name, check in checks.items():
         try:
             found.add(check(client))
@@ -96,11 +98,12 @@ def _ask(client: _UntilDeadline, user: str, found: Findings, checks: dict[str, C
             if isinstance(error, UnavailableError):
                 found.add(refused(name, error))
                 found.fill(STORE_CHECKS, "ClickHouse answers no more")
-                return
+                return False
             if error_code(failure) == _ACCESS_DENIED:
                 found.add(skipped(name, f"user {user} may not look (code {_ACCESS_DENIED})"))
             else:
                 found.add(skipped(name, str(error)))
+    return True
 
 
 def _version(client: Any) -> Finding:
