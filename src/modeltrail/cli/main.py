@@ -13,7 +13,6 @@ where MODELTRAIL_DEBUG is set.
 """
 
 import importlib
-import importlib.util
 import inspect
 import json
 import os
@@ -96,8 +95,7 @@ def _root(
 
 
 for _name in COMMANDS:
-    if importlib.util.find_spec(f"modeltrail.cli.{_name}") is not None:
-        importlib.import_module(f"modeltrail.cli.{_name}").register(app)
+    importlib.import_module(f"modeltrail.cli.{_name}").register(app)
 
 
 def _reflow(part: typer.Typer) -> None:
