@@ -55,19 +55,15 @@ async def test_a_healthy_installation_has_no_failure_and_leaves_no_trace(install
         assert seen.outcome("clock.broker") == "skipped"
 
 
-async def test_what_a_broker_does_not_tell_is_skipped_and_not_passed(installation, doctor):
-    if is_apache(installation):
-        pytest.skip("Apache Kafka tells all of it")
-    seen = await doctor(installation)
+async def test_what_a_broker_does_not_tell_is_skipped_and_not_passed(embedded, doctor):
+    seen = await doctor(embedded)
     for check in ("topics.cleanup_policy", "topics.retention", "topics.unclean_election", "broker.auto_create"):
         assert seen.outcome(check) == "skipped"
         assert seen[check].detail
 
 
-async def test_a_broker_that_describes_append_time_and_keeps_the_producers_is_found_out(installation, doctor):
-    if is_apache(installation):
-        pytest.skip("Apache Kafka keeps append time")
-    seen = await doctor(installation, MODELTRAIL_KAFKA__MEMORY_ONLY="false")
+async def test_a_broker_that_describes_append_time_and_keeps_the_producers_is_found_out(embedded, doctor):
+    seen = await doctor(embedded, MODELTRAIL_KAFKA__MEMORY_ONLY="false")
     assert seen.outcome("topics.timestamp_type") == "pass"
     assert seen.outcome("topics.append_time") == "fail"
     assert seen["topics.append_time"].fix

@@ -70,7 +70,9 @@ async def read_cluster(admin: Any, names: Sequence[str]) -> Cluster:
     configs: dict[tuple[int, str], tuple[dict[str, str | None], str]] = {}
     for answer in await admin.describe_configs(resources) if resources else ():
         for code, _, kind, name, entries in answer.resources:
-            untold = f"the broker refuses to tell it ({for_code(code).__name__})" if code else "the broker is silent"
+            untold = (
+                f"the broker refuses to tell it ({for_code(code).__name__})" if code else "the broker does not tell it"
+            )
             configs[(kind, name)] = ({entry[0]: entry[1] for entry in entries}, untold)
     topics = {
         name: Topic(name, _partitions(topic), *configs.get((int(ConfigResourceType.TOPIC), name), ({}, "no answer")))

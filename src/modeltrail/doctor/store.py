@@ -37,6 +37,10 @@ _CLOCK_LOOKS = 3
 _ACCESS_DENIED = 497
 
 
+class _TooSlowError(StoreUnavailableError):
+    """The time for looking is over, and the store has answered all the while."""
+
+
 class _UntilDeadline:
     """What the checks use of a clickhouse-connect client; refuses to ask anything after the deadline."""
 
@@ -55,7 +59,7 @@ class _UntilDeadline:
 
     def _check(self) -> None:
         if time.monotonic() > self._deadline:
-            raise StoreUnavailableError("ClickHouse answers too slowly to be looked at")
+            raise _TooSlowError("ClickHouse answers too slowly to be looked at whole")
 
 
 def examine_store(settings: Settings, found: Findings, *, role: UserRole | None, deadline: float) -> None:
@@ -89,12 +93,16 @@ def examine_store(settings: Settings, found: Findings, *, role: UserRole | None,
 
 
 def _ask(client: _UntilDeadline, user: str, found: Findings, checks: Mapping[str, Callable[[Any], Finding]]) -> bool:
-    """Make the checks; return False, with all others skipped, once the store answers no more."""
+    """Make the checks; return False, with all others skipped, once nothing more can be asked."""
     for name, check in checks.items():
         try:
             found.add(check(client))
         except (*STORE_FAILURES, ModeltrailError) as failure:
             error = translate(failure, starting=True)
+            if isinstance(error, _TooSlowError):
+                found.add(warned(name, str(error), "look at its load and at the way to it, then run this again"))
+                found.fill(STORE_CHECKS, "ClickHouse answers too slowly")
+                return False
             if isinstance(error, UnavailableError):
                 found.add(refused(name, error))
                 found.fill(STORE_CHECKS, "ClickHouse answers no more")
