@@ -26,7 +26,7 @@ from modeltrail.storage.server_errors import STORE_FAILURES, error_code, transla
 __all__ = ["examine_store"]
 
 CONNECT_S = 3
-ANSWER_S = 3
+ANSWER_S = 2
 """Seconds for one statement; after the first that gets no answer nothing more is asked."""
 
 TESTED_WITH = 26
