@@ -73,7 +73,7 @@ def test_the_tour(tour, tmp_path):
 
     assert "3 published, 0 failed" in run("bash", "-eu", "-c", publish)
     [snippet] = blocks("python")
-    assert "seq=" in run(sys.executable, "-", text=snippet)
+    assert re.fullmatch(r"\S+/modeltrail\.predictions/\d/0-0 \d+", run(sys.executable, "-", text=snippet).strip())
     deadline = time.monotonic() + 60
     while run("modeltrail", "heads").count("\n") < 3 and time.monotonic() < deadline:
         time.sleep(0.2)

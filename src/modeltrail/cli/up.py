@@ -57,6 +57,7 @@ def up(
     screen.title(
         "Modeltrail on this machine", "For development: loopback addresses only, one directory; Ctrl-C stops it."
     )
+    _same_broker(directory, broker)
     installation = Installation(directory, broker=broker.value, kafka_port=kafka_port, clickhouse_port=clickhouse_port)
     try:
         with interruptible():
@@ -84,6 +85,17 @@ def up(
                 finish(installation, screen)
     finally:
         installation.kill()
+
+
+def _same_broker(directory: Path, broker: BrokerKind) -> None:
+    """Refuse a memory-only broker in a directory whose log is on disk: what is published would not be kept."""
+    from modeltrail.errors import ConfigurationError
+
+    if broker is BrokerKind.TANSU and (directory / "kafka" / "data").exists():
+        raise ConfigurationError(
+            f"{directory} was begun with --broker apache, whose log is kept on disk: go on with it,"
+            " or name another directory by --dir"
+        )
 
 
 def _near(directory: Path) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from modeltrail.cli.output import ConfigOption, JsonOption, Meter, Output, SetOption, examples, settings_of
-from modeltrail.errors import ConfigurationError
+from modeltrail.errors import ConfigurationError, NotVerifiableError
 
 if TYPE_CHECKING:
     from modeltrail.ledger.heads import KeptHead
@@ -120,11 +120,14 @@ def _kept(files: list[Path]) -> "list[KeptHead]":
     heads: set[KeptHead] = set()
     for file in files:
         try:
-            heads.update(parse_heads(file.read_bytes().decode("ascii")))
+            kept = parse_heads(file.read_bytes().decode("ascii"))
         except OSError as error:
             raise ConfigurationError(f"--heads {file}: {error.strerror or error}") from error
         except ValueError as error:
             raise ConfigurationError(f"--heads {file}: not a file of kept heads: {error}") from error
+        if not kept:
+            raise NotVerifiableError(f"--heads {file}: there are no heads in it, so nothing can be compared with it")
+        heads.update(kept)
     return sorted(heads)
 
 
