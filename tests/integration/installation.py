@@ -53,12 +53,15 @@ class WorkerProcess:
         self.process = None
 
     def start(self):
+        self.folder = self.log.parent / "working-directory"
+        self.folder.mkdir(exist_ok=True)
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "modeltrail.cli.main", "worker", "--role", "ledger"],
                 env=self.env,
                 stdout=subprocess.DEVNULL,
                 stderr=log,
+                cwd=self.folder,
                 start_new_session=True,
             )
         return self

@@ -52,6 +52,7 @@ async def test_the_ledger_equals_the_log(installation):
     await installation.chained_to_the_end()
     await installation.assert_exact()
     assert installation.workers[0].stop() == 0
+    assert list(installation.workers[0].folder.iterdir()) == []  # nothing is left where it was started
     code, result = installation.verify()
     assert code == 0, result
     client = installation.client()

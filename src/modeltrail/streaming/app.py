@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import faust
@@ -15,8 +16,10 @@ __all__ = ["make_app"]
 logger = logging.getLogger(__name__)
 
 
-def make_app(settings: Settings, *, cluster: str, topics: Sequence[str]) -> Any:
+def make_app(settings: Settings, *, cluster: str, topics: Sequence[str], scratch: Path) -> Any:
     """Return the app; `app.ingest_gate.ingest` is to be set before it starts.
+
+    `scratch` is a directory that the engine wants to have, for tables that are not used here.
 
     The settings that differ from Faust's defaults and why: a worker that does not fetch for
     `broker_max_poll_interval` leaves its group for ever, so that is a week; `consumer_auto_offset_reset` "none"
@@ -31,6 +34,7 @@ def make_app(settings: Settings, *, cluster: str, topics: Sequence[str]) -> Any:
         broker=f"ledger://{servers}",
         broker_credentials=_credentials(settings),
         store="memory://",
+        datadir=scratch,
         key_serializer="raw",
         value_serializer="raw",
         web_enabled=False,

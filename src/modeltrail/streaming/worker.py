@@ -11,9 +11,11 @@ import gc
 import logging
 import os
 import signal
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from modeltrail.errors import ConfigurationError, ModeltrailError, UnavailableError
@@ -116,7 +118,8 @@ async def _prepare(settings: Settings, stack: contextlib.AsyncExitStack) -> _Par
     await outbox.start()
     stack.push_async_callback(outbox.stop)
 
-    app = make_app(settings, cluster=cluster, topics=topics)
+    scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="modeltrail-engine-", ignore_cleanup_errors=True))
+    app = make_app(settings, cluster=cluster, topics=topics, scratch=Path(scratch))
     worker = settings.worker
     ingest = Ingest(
         store=store,
