@@ -84,7 +84,7 @@ class Committer:
             else:
                 await self._wait()
 
-    async def drain(self, wanted: Sequence[Piece]) -> bool:
+    async def drain(self, wanted: Sequence[Piece]) -> None:
         """Commit without waiting for full blocks until `wanted` are settled or given up."""
         self._hurry += 1
         self._ready.set()
@@ -93,7 +93,6 @@ class Committer:
                 await self._done.wait_for(lambda: not any(piece in piece.lane.pieces for piece in wanted))
         finally:
             self._hurry -= 1
-        return True
 
     async def _wait(self) -> None:
         """Wait for a piece, or for the oldest one to come of age."""
