@@ -42,6 +42,7 @@ COMMANDS = (
     "entry",
     "rebuild",
     "doctor",
+    "bench",
     "config_cmd",
     "schemas_cmd",
 )

@@ -1,0 +1,103 @@
+"""`modeltrail bench`: what it costs on this machine, beside what else could be done."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from modeltrail.cli.output import ConfigOption, JsonOption, Output, SetOption, examples, settings_of
+
+if TYPE_CHECKING:
+    from modeltrail.bench.bed import Ground
+    from modeltrail.bench.ingest import Stage
+
+__all__ = ["register"]
+
+InstalledOption = Annotated[
+    bool,
+    typer.Option("--installed", help="Use the broker and the store of the settings, not ones started for this."),
+]
+DirectoryOption = Annotated[
+    Path | None,
+    typer.Option("--dir", metavar="DIR", help="Where broker and store keep their data (default: a temporary one)."),
+]
+
+bench = typer.Typer(
+    help="Measure speed and memory on this machine. What is compared runs in the same run, in interleaved rounds.",
+    no_args_is_help=True,
+    epilog=examples("modeltrail bench ingest --events 200000 --rounds 1", "modeltrail bench verify --json"),
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to `app`."""
+    app.add_typer(bench, name="bench")
+
+
+@bench.command(
+    epilog=examples("modeltrail bench ingest", "modeltrail bench ingest --transactions 100 --json"),
+)
+def ingest(
+    events: Annotated[int, typer.Option(min=60_000, help="Predictions of about 370 bytes.")] = 1_000_000,
+    rounds: Annotated[int, typer.Option(min=1, help="Each measures the worker and both peers; medians are told.")] = 3,
+    partitions: Annotated[int, typer.Option(min=1, max=1000, help="Partitions of the topic.")] = 4,
+    transactions: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Publish in transactions of N records; 0: without.")
+    ] = 0,
+    installed: InstalledOption = False,
+    directory: DirectoryOption = None,
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    json: JsonOption = False,
+) -> None:
+    """From a filled topic to durable in the ledger, by one worker; beside it a plain consumer and stock Faust."""
+    from modeltrail.bench.ingest import IngestPlan, measure_ingest
+
+    out = Output(json=json)
+    plan = IngestPlan(events, rounds, partitions, transactions)
+    with _ground(out, directory, installed=installed, config=config, set_=set_) as (ground, stage):
+        figures = measure_ingest(ground, plan, stage)
+    out.table(
+        ["", "events/s", "CPU us an event"],
+        [
+            ("modeltrail worker", round(figures["events_per_s"]), round(figures["cpu_us_per_event"], 1)),
+            (
+                "getmany loop, does nothing",
+                round(figures["getmany_events_per_s"]),
+                round(figures["getmany_cpu_us_per_event"], 1),
+            ),
+            (
+                "stock Faust, does nothing",
+                round(figures["stock_faust_events_per_s"]),
+                round(figures["stock_faust_cpu_us_per_event"], 1),
+            ),
+        ],
+    )
+    out.line(
+        f"{figures['ratio_to_stock_faust']:.1f} times the rate of stock Faust; "
+        f"{figures['cpu_ratio_to_getmany']:.1f} times the CPU of a getmany loop; "
+        f"{figures['store_cpu_us_per_event']:.1f} us an event in the store; "
+        f"at most {figures['rss_mb_max']:.0f} MB in the worker."
+    )
+    out.result(figures)
+
+
+@contextmanager
+def _ground(
+    out: Output, directory: Path | None, *, installed: bool, config: Path | None, set_: list[str] | None
+) -> Iterator[tuple["Ground", "Stage"]]:
+    """What the benchmark runs on, and how it tells its progress; all of it ends with the block, also on Ctrl-C."""
+    from modeltrail.bench.bed import ground
+    from modeltrail.demo.interrupts import interruptible
+
+    shown = ExitStack()
+
+    def stage(what: str, total: int) -> Callable[[int], None]:
+        shown.close()
+        return shown.enter_context(out.progress(what, total=total, unit="events")).advance
+
+    settings = settings_of(config, set_) if installed else None
+    with interruptible(), ground(settings, directory) as prepared, shown:
+        yield prepared, stage
