@@ -172,7 +172,7 @@ def check_attribute(name: str, text: object) -> str:
 def check_extension(name: str, value: object) -> str:
     """Return an attribute that the contract does not know as a string; RefusedError unless it is well formed."""
     if not _NAME.match(name) or name == "data":
-        expected = "attribute names are 1 to 64 lowercase letters and digits, and data is none of them"
+        expected = "must be named with 1 to 64 lowercase letters and digits, other than data"
         raise RefusedError(_ENVELOPE, name, value, expected + nearest(name, ATTRIBUTES))
     if type(value) is bool:
         return "true" if value else "false"

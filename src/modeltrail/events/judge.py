@@ -9,6 +9,7 @@ from typing import NamedTuple
 from pydantic import ValidationError
 
 from modeltrail.events.envelope import Headers, from_document, from_headers, is_structured, split_headers
+from modeltrail.events.guises import wide_text
 from modeltrail.events.reading import check_limits, parse
 from modeltrail.events.refusal import ReasonClass, RefusedError, refusal_of
 from modeltrail.events.registry import EVENT_TYPES, EventType, event_type
@@ -117,6 +118,8 @@ def _unreadable(value: bytes | None) -> RefusedError:
     if len(value) > VALUE_MAX:
         expected = f"must have at most {VALUE_MAX} bytes, and has {len(value)}"
         return RefusedError(ReasonClass.TOO_LARGE, "value", value[:16], expected)
+    if wide := wide_text(value):
+        return RefusedError(ReasonClass.NOT_JSON, "value", value[:16], f"must be JSON in UTF-8; it looks like {wide}")
     if len(value) > 5:
         expected = (
             f"begins with byte 0 and schema id {int.from_bytes(value[1:5])}, as a schema-registry serializer writes it:"

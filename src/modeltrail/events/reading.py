@@ -12,10 +12,13 @@ from typing import Any
 
 import jiter
 
+from modeltrail.events.guises import guise
 from modeltrail.events.refusal import ReasonClass, RefusedError
 
 __all__ = ["INT64_MAX", "INT64_MIN", "NESTING_MAX", "check_json", "check_limits", "parse", "read_json"]
 
+FINITE = "must be a finite number, at most 1.7976931348623157e308"
+"""What every refusal of an infinity says; it stands for a number that is too large, too."""
 INT64_MIN = -(2**63)
 INT64_MAX = 2**63 - 1
 NESTING_MAX = 64
@@ -29,6 +32,26 @@ _LONG_NUMBER = re.compile(rb'"(?:[^"\\]|\\.)*+"|([0-9]{4000})', re.DOTALL)
 _AMBIGUOUS = ReasonClass.AMBIGUOUS_JSON
 
 _from_json = jiter.from_json
+_WHERE = re.compile(r" at line ([0-9]+) column ([0-9]+)\Z")
+_LINES_MAX = 10_000
+_IN_WORDS = {
+    "EOF while parsing a value": "ends where a value is expected",
+    "EOF while parsing a string": "ends inside a string",
+    "EOF while parsing a list": "ends inside a list",
+    "EOF while parsing an object": "ends inside an object",
+    "control character (\\u0000-\\u001F) found while parsing a string": "has a control character that is not escaped",
+    "expected `:`": "lacks a colon",
+    "expected `,` or `]`": "lacks a comma or a closing bracket",
+    "expected `,` or `}`": "lacks a comma or a closing brace",
+    "expected ident": "has a word other than true, false and null",
+    "expected value": "has something that is no JSON value",
+    "invalid escape": "has an escape that JSON does not know",
+    "invalid number": "has a malformed number",
+    "key must be a string": "has a member name without double quotes",
+    "trailing characters": "goes on after its end",
+    "trailing comma": "has a comma before a closing bracket or brace",
+}
+"""What the parser says, for people who never wrote one. What is not listed is passed on as it is."""
 
 
 def parse(data: bytes) -> Any:
@@ -74,7 +97,7 @@ def check_json(value: object, depth: int = 0) -> tuple[list[str], object, str] |
     if kind is str or kind is bool or value is None:
         return None
     if kind is float:
-        return None if value - value == 0 else ([], value, "must be a finite number")  # type: ignore[operator]
+        return None if value - value == 0 else ([], value, FINITE)  # type: ignore[operator]
     if kind is int:
         if INT64_MIN <= value <= INT64_MAX:  # type: ignore[operator]
             return None
@@ -102,29 +125,60 @@ def _diagnosed(data: bytes, message: str) -> RefusedError:
     try:
         data.decode()
     except UnicodeDecodeError as error:
-        at = data[error.start : error.start + 16]
-        return RefusedError(ReasonClass.UNDECODABLE, "value", at, f"must be UTF-8, and is not at byte {error.start}")
+        at = data[max(0, error.start - 16) : error.start + 16]
+        expected = f"must be UTF-8, and is not at byte {error.start}{guise(data)}"
+        return RefusedError(ReasonClass.UNDECODABLE, "value", at, expected)
     if _nesting(data) > NESTING_MAX:
         return RefusedError(_AMBIGUOUS, "value", begin, f"must not be nested deeper than {NESTING_MAX}")
-    if _parses(data, allow_inf_nan=False):
-        where = _plain(message.removeprefix("Detected duplicate key "))
-        return RefusedError(_AMBIGUOUS, "value", begin, f"must not hold a member name twice: {where}")
-    if _parses(data, allow_inf_nan=True):
-        return RefusedError(_AMBIGUOUS, "value", begin, "must not hold NaN or an infinity")
-    if _parses(_SURROGATE.sub(rb"\\u0041", data), allow_inf_nan=True):
-        return RefusedError(_AMBIGUOUS, "value", begin, f"must not hold half of a surrogate pair: {_plain(message)}")
+    objection = _objection(data, allow_inf_nan=False)
+    if objection is None:
+        name, where = _split(message.removeprefix("Detected duplicate key "))
+        expected = f"must not hold a member name twice: {_plain(name)}{where}"
+        return RefusedError(_AMBIGUOUS, "value", _near(data, where), expected)
+    _, where = _split(objection)
+    objection = _objection(data, allow_inf_nan=True)
+    if objection is None:
+        return RefusedError(
+            _AMBIGUOUS, "value", _near(data, where), f"must not hold NaN or an infinity, and does{where}"
+        )
+    words, where = _split(objection)
+    if _objection(_SURROGATE.sub(rb"\\u0041", data), allow_inf_nan=True) is None:
+        expected = f"must not hold half of a surrogate pair, and does{where}"
+        return RefusedError(_AMBIGUOUS, "value", _near(data, where), expected)
     if any(match.group(1) for match in _LONG_NUMBER.finditer(data)):
         return RefusedError(_AMBIGUOUS, "value", begin, "must not hold a number of 4000 digits and more")
-    return RefusedError(ReasonClass.NOT_JSON, "value", begin, f"must be JSON: {_plain(message)}")
+    expected = f"must be JSON, and {_IN_WORDS.get(words, _plain(words))}{where}{guise(data)}"
+    return RefusedError(ReasonClass.NOT_JSON, "value", _near(data, where), expected)
 
 
-def _parses(data: bytes, *, allow_inf_nan: bool) -> bool:
-    """Whether the parser takes the bytes, member names twice included."""
+def _objection(data: bytes, *, allow_inf_nan: bool) -> str | None:
+    """Return what the parser says of the bytes, None where it takes them, member names twice included."""
     try:
         _from_json(data, allow_inf_nan=allow_inf_nan)
-    except ValueError:
-        return False
-    return True
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def _split(message: str) -> tuple[str, str]:
+    """Split a message of the parser into what and where; where is ` at line ... column ...`, or nothing."""
+    found = _WHERE.search(message)
+    return (message[: found.start()], found.group()) if found else (message, "")
+
+
+def _near(data: bytes, where: str) -> bytes:
+    """Return the bytes around a place; the parser counts lines from 1 and columns in bytes."""
+    found = _WHERE.search(where)
+    if found is None:
+        return data[:40]
+    line, column = (int(number) for number in found.groups())
+    if line > _LINES_MAX:
+        return data[:40]
+    start = 0
+    for _ in range(line - 1):
+        start = data.index(b"\n", start) + 1
+    at = start + column
+    return data[max(0, at - 28) : max(40, at + 12)]
 
 
 def _nesting(data: bytes) -> int:

@@ -168,6 +168,8 @@ def refusal_of(error: ValidationError, where: str, fields: Iterable[str]) -> Ref
         expected = PATTERNS[context["pattern"]]
     else:
         expected = _EXPECTED[kind].format(**context) if kind in _EXPECTED else first["msg"]
+        if expected == "must be an object" and isinstance(value, str) and value.lstrip().startswith("{"):
+            expected += ", and is a string that holds one: it was encoded twice"
     if kind == "missing":
         value = ABSENT
     if len(found) > 1:
