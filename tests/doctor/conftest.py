@@ -5,10 +5,10 @@ import pytest
 from modeltrail.doctor import CHECKS, Report, examine
 from modeltrail.embedded.credentials import Role
 from modeltrail.settings import load
-from tests.integration.conftest import apache_stack, installation, on_apache, stack, stacks
+from tests.integration.conftest import installation, on_apache, stack
 from tests.integration.installation import Installation
 
-__all__ = ["apache_stack", "doctor", "embedded", "installation", "on_apache", "shared", "stack", "stacks"]
+__all__ = ["doctor", "embedded", "installation", "on_apache", "shared", "stack"]
 
 
 @pytest.fixture(scope="module")

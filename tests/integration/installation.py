@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -45,11 +46,12 @@ async def until(condition, *, within=DEADLINE_S, what="the condition", every=0.1
 
 
 class WorkerProcess:
-    """A ledger worker as a process of its own."""
+    """A ledger worker as a process of its own: the command, or a module of the tests that runs it in some way."""
 
-    def __init__(self, env, log: Path):
+    def __init__(self, env, log: Path, module="modeltrail.cli.main"):
         self.log = log
         self.env = env
+        self.module = module
         self.process = None
 
     def start(self):
@@ -57,7 +59,7 @@ class WorkerProcess:
         self.folder.mkdir(exist_ok=True)
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "modeltrail.cli.main", "worker", "--role", "ledger"],
+                [sys.executable, "-m", self.module, "worker", "--role", "ledger"],
                 env=self.env,
                 stdout=subprocess.DEVNULL,
                 stderr=log,
@@ -81,8 +83,32 @@ class WorkerProcess:
         return self.process.wait(timeout)
 
     @property
+    def alive(self):
+        return self.process.poll() is None
+
+    @property
     def output(self):
         return self.log.read_text(errors="replace")
+
+    @property
+    def url(self):
+        """Where it serves health and metrics; None until it has said so."""
+        found = re.findall(r"health and metrics on (http://[^\s\"]+)", self.output)
+        return found[-1] if found else None
+
+    def ready(self):
+        """Whether it says that it is ready; None while it serves nothing yet."""
+        return http_get(f"{self.url}/readyz")[0] == 200 if self.url else None
+
+    def failing(self):
+        """What keeps it from being ready."""
+        return json.loads(http_get(f"{self.url}/readyz")[1])["failing"] if self.url else {"start": "no address yet"}
+
+    @property
+    def rss_mb(self):
+        """Resident memory of the process."""
+        pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 class Installation:
@@ -133,8 +159,8 @@ class Installation:
     def partition(self, number=0, family="predictions"):
         return PartitionId(self.cluster, self.topic(family), number)
 
-    def worker(self, **more_env):
-        process = WorkerProcess(self.env(**more_env), self.directory / f"worker-{len(self.workers)}.log")
+    def worker(self, *, module="modeltrail.cli.main", **more_env):
+        process = WorkerProcess(self.env(**more_env), self.directory / f"worker-{len(self.workers)}.log", module)
         self.workers.append(process)
         return process.start()
 

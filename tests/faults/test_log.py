@@ -1,44 +1,13 @@
-"""What happens to logs and stores in the field: replaced, expired, aborted, away. On Apache Kafka itself."""
-
-import asyncio
-import time
+"""What happens to logs in the field: replaced, expired, aborted, offsets reset. On Apache Kafka itself."""
 
 import aiokafka
 import pytest
 from aiokafka.admin import RecordsToDelete
 
-from modeltrail.embedded.stack import Stack
-from tests.integration.conftest import require
+from tests.faults.exact import alerts
 from tests.integration.events_for_tests import predictions
-from tests.integration.installation import Installation, http_get, until
 
 pytestmark = pytest.mark.kafka
-
-SHORT = {
-    # What a new epoch waits out: the longest time that a late insert can take.
-    "MODELTRAIL_KAFKA__MEMORY_ONLY": "false",
-    "MODELTRAIL_WORKER__INSERT_TIMEOUT_S": "5",
-    "MODELTRAIL_WORKER__SESSION_TIMEOUT_S": "6",
-}
-
-
-@pytest.fixture
-def on_disk(apache_stack, tmp_path):
-    """An installation on a broker that keeps its log, with short timeouts."""
-    with Installation(apache_stack, tmp_path, partitions=1, extra_env=SHORT) as prepared:
-        yield prepared
-
-
-async def alerts(installation, kind, within=60):
-    def raised():
-        client = installation.client()
-        try:
-            rows = client.query("SELECT kind, severity, message FROM alerts_raised FINAL").result_rows
-            return [row for row in rows if row[0] == kind]
-        finally:
-            client.close()
-
-    return await until(raised, within=within, what=f"an alert {kind}")
 
 
 async def test_aborted_and_open_transactions_are_no_facts(on_disk):
@@ -154,40 +123,3 @@ async def test_offsets_of_the_group_that_were_reset_cost_time_and_no_truth(on_di
         await on_disk.chained_to_the_end()
         assert worker.stop() == 0
         await on_disk.assert_exact()
-
-
-@pytest.mark.slow
-async def test_a_store_that_is_away_for_a_minute(tmp_path):
-    require("apache")
-    with Stack(tmp_path / "stack", broker="apache") as stack, Installation(stack, tmp_path, partitions=2) as here:
-        worker = here.worker(MODELTRAIL_WORKER__HTTP_PORT="0", MODELTRAIL_LOG__FORMAT="json")
-        await here.produce(predictions(500))
-        await here.chained_to_the_end()
-
-        async def acknowledged():
-            return await here.committed() == {0: 250, 1: 250}
-
-        await until(acknowledged, what="everything acknowledged")
-        stack.clickhouse.kill()
-        await here.produce(predictions(3_000, 500))
-        await until(lambda: "waiting for" in worker.output, what="the worker waits")
-        url = worker.output.split("health and metrics on ")[1].split('"')[0].split()[0]
-        assert http_get(f"{url}/readyz")[0] == 503
-        committed = await here.committed()
-        await away(60.0, worker, url)
-        assert await here.committed() == committed
-        stack.clickhouse.start()
-        await here.chained_to_the_end()
-        await until(lambda: http_get(f"{url}/readyz")[0] == 200, what="readiness")
-        await here.assert_exact()
-        assert worker.stop() == 0
-        assert here.verify()[0] == 0
-
-
-async def away(seconds, worker, url):
-    """The outage lasts: all the while the worker lives, answers and is not ready."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        assert worker.process.poll() is None
-        assert http_get(f"{url}/readyz")[0] == 503
-        await asyncio.sleep(1)

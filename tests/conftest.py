@@ -1,0 +1,49 @@
+"""What all tests share: a broker and a store of each kind for the whole session, and the size of the fault set."""
+
+import pytest
+
+from modeltrail.embedded import apache
+from modeltrail.embedded.stack import Stack
+
+QUICK_GROUPS = {"group.min.session.timeout.ms": "500"}
+"""So that a test may let a dead worker's session end within a second or two."""
+
+
+def pytest_addoption(parser):
+    group = parser.getgroup("faults", "real faults on real processes (tests/faults)")
+    group.addoption("--faults", choices=("small", "full"), default="small", help="which set of faults to run")
+    group.addoption(
+        "--faults-scale", type=float, default=1.0, help="factor for repetitions and outages of the full set"
+    )
+    group.addoption("--faults-seed", type=int, default=None, help="seed of random moments; drawn and printed if absent")
+
+
+def require(kind):
+    why = apache.available() if kind == "apache" else None
+    if why:
+        pytest.skip(f"Apache Kafka is not available: {why}")
+
+
+@pytest.fixture(scope="session")
+def stacks(tmp_path_factory):
+    """Start each kind of stack when it is first asked for."""
+    running = {}
+
+    def get(kind):
+        require(kind)
+        if kind not in running:
+            properties = QUICK_GROUPS if kind == "apache" else None
+            stack = Stack(tmp_path_factory.mktemp(f"stack-{kind}"), broker=kind, broker_properties=properties)
+            stack.start()
+            running[kind] = stack
+        return running[kind]
+
+    yield get
+    for stack in running.values():
+        stack.stop()
+
+
+@pytest.fixture
+def apache_stack(stacks):
+    """Apache Kafka itself, for what the embedded broker cannot do: transactions, retention, deletion."""
+    return stacks("apache")

@@ -1,0 +1,12 @@
+"""A real worker that ends or freezes at a named point: `DOOM=insert.after:1:kill python -m tests.faults.doomed_worker worker`."""
+
+import os
+import sys
+
+from tests.faults import commit_points
+
+if __name__ == "__main__":
+    commit_points.install(commit_points.Doom(os.environ["DOOM"]))
+    from modeltrail.cli.main import main
+
+    sys.exit(main())
