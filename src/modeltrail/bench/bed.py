@@ -126,6 +126,7 @@ class Bed:
         self.prefix: str = self.name if topics_of is None else topics_of.prefix
         self.directory = ground.directory / self.name
         self._workers: list[Worker] = []
+        self._looking: Any = None
 
     def environ(self, base: Mapping[str, str]) -> dict[str, str]:
         """Return the environment of a child process."""
@@ -156,6 +157,12 @@ class Bed:
         """Return a connection to its database, as the workers'."""
         return connect(self.settings().clickhouse, answer_timeout_s=answer_timeout_s)
 
+    def entries(self) -> int:
+        """Return how many rows the ledger has."""
+        if self._looking is None:
+            self._looking = self.client()
+        return int(self._looking.command("SELECT count() FROM ledger"))
+
     def __enter__(self) -> Self:
         self.directory.mkdir(parents=True, exist_ok=True)
         migrator = load(environ=self._variables(self.ground.migrator))
@@ -172,6 +179,8 @@ class Bed:
     def __exit__(self, *_: object) -> None:
         for worker in self._workers:
             worker.child.kill()
+        if self._looking is not None:
+            self._looking.close()
         migrator = load(environ=self._variables(self.ground.migrator))
         client = connect(migrator.clickhouse, database="")
         try:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +20,7 @@ from modeltrail.bench.filling import fill
 from modeltrail.bench.usage import cpu_seconds, peak_mb, resident_mb
 from modeltrail.errors import UnavailableError
 
-__all__ = ["IngestPlan", "Ingested", "Stage", "measure_ingest", "watch_worker"]
+__all__ = ["IngestPlan", "Ingested", "Stage", "measure_ingest", "wait_until", "watch_worker"]
 
 Stage = Callable[[str, int], Callable[[int], None]]
 """Told what begins and how many events that is; returns what is told of progress."""
@@ -68,7 +69,7 @@ def measure_ingest(ground: Ground, plan: IngestPlan, stage: Stage) -> dict[str, 
             loop = run_peer(filled, "getmany", plan.events, stage(f"{of}: getmany", plan.events))
             with Bed(ground, partitions=plan.partitions, topics_of=filled) as bed:
                 told = stage(f"{of}: the worker", plan.events)
-                ours = watch_worker(bed, [bed.start_worker()], plan.events, told, first_block_apart=True)
+                ours = watch_worker(bed, [bed.start_worker()], plan.events, told)
                 bed.stop_workers()
             fewer = max(1, plan.events // _SHARE_OF_FAUST)
             stock = run_peer(filled, "faust", fewer, stage(f"{of}: stock Faust", fewer))
@@ -121,61 +122,66 @@ def run_peer(bed: Bed, peer: str, events: int, advance: Callable[[int], None]) -
 
 
 def watch_worker(
-    bed: Bed, workers: list[Worker], events: int, advance: Callable[[int], None], *, first_block_apart: bool
+    bed: Bed,
+    workers: list[Worker],
+    events: int,
+    advance: Callable[[int], None],
+    *,
+    meanwhile: Callable[[], None] | None = None,
 ) -> Ingested:
     """Measure `workers` until `events` more entries are durable than at the call.
 
-    With `first_block_apart` the clock starts when the first block is there, so that the start of the process is not
-    counted; else at the call. Raises UnavailableError if nothing arrives for three minutes.
+    `meanwhile` is run at the start of the clock, in a thread; it may be what writes the events. Without it the clock
+    starts when the first block is there, so that the start of the process is not counted.
+    Raises UnavailableError if nothing arrives for three minutes, and what `meanwhile` raises.
     """
-    client = bed.client()
-    try:
-        counter = _Counter(client)
-        before = counter.entries()
-        if first_block_apart:
-            counter.until(before + 1)
-        start, began, used = counter.entries(), time.monotonic(), _used(bed, workers)
-        resident: list[float] = []
+    before = bed.entries()
+    if meanwhile is None:
+        _count_until(bed, before + 1)
+    start, began, used = bed.entries(), time.monotonic(), _used(bed, workers)
+    resident: list[float] = []
 
-        def look(entries: int, more: int) -> None:
-            advance(more)
-            while (entries - start) // _RESIDENT_EVERY >= len(resident):
-                resident.append(resident_mb(workers[0].pid))
+    def look(entries: int, more: int) -> None:
+        advance(more)
+        while (entries - start) // _RESIDENT_EVERY >= len(resident):
+            resident.append(resident_mb(workers[0].pid))
 
-        end = counter.until(before + events, look)
-        seconds, counted = time.monotonic() - began, end - start
-        if not counted:
-            raise UnavailableError(f"all {events} events were in the first block: measure with more of them")
-        cpu, store, broker = ((now - then) / counted * 1e6 for now, then in zip(_used(bed, workers), used, strict=True))
-        peak = max(peak_mb(worker.pid) for worker in workers)
-        return Ingested(counted / seconds, cpu, store, broker, peak, resident)
-    finally:
-        client.close()
+    with ThreadPoolExecutor(1) as pool:
+        written = None if meanwhile is None else pool.submit(meanwhile)
+        end = _count_until(bed, before + events, look)
+        if written is not None:
+            written.result()
+    seconds, counted = time.monotonic() - began, end - start
+    if not counted:
+        raise UnavailableError(f"all {events} events were in the first block: measure with more of them")
+    cpu, store, broker = ((now - then) / counted * 1e6 for now, then in zip(_used(bed, workers), used, strict=True))
+    peak = max(peak_mb(worker.pid) for worker in workers)
+    return Ingested(counted / seconds, cpu, store, broker, peak, resident)
+
+
+def wait_until(condition: Callable[[], bool], *, within: float, what: str) -> None:
+    """Poll a condition. Raises UnavailableError when it does not come true `within` so many seconds."""
+    deadline = time.monotonic() + within
+    while not condition():
+        if time.monotonic() > deadline:
+            raise UnavailableError(f"{what}: not there after {within:.0f} s")
+        time.sleep(_LOOK_S)
+
+
+def _count_until(bed: Bed, wanted: int, look: Callable[[int, int], None] = lambda _entries, _more: None) -> int:
+    seen, changed = bed.entries(), time.monotonic()
+    while seen < wanted:
+        time.sleep(_LOOK_S)
+        now = bed.entries()
+        if now > seen:
+            look(now, now - seen)
+            seen, changed = now, time.monotonic()
+        elif time.monotonic() - changed > _SILENT_S:
+            raise UnavailableError(f"nothing was chained for {_SILENT_S:.0f} s, at {seen:,} of {wanted:,} entries")
+    return seen
 
 
 def _used(bed: Bed, workers: list[Worker]) -> tuple[float, float, float]:
     """CPU seconds of the workers, the store and the broker; 0 for those that were not started here."""
     others = [cpu_seconds(bed.ground.pids[name]) if name in bed.ground.pids else 0.0 for name in ("store", "broker")]
     return sum(cpu_seconds(worker.pid) for worker in workers), others[0], others[1]
-
-
-class _Counter:
-    """Counts the rows of the ledger until there are enough."""
-
-    def __init__(self, client: Any) -> None:
-        self._client = client
-
-    def entries(self) -> int:
-        return int(self._client.command("SELECT count() FROM ledger"))
-
-    def until(self, wanted: int, look: Callable[[int, int], None] = lambda _entries, _more: None) -> int:
-        seen, changed = self.entries(), time.monotonic()
-        while seen < wanted:
-            time.sleep(_LOOK_S)
-            now = self.entries()
-            if now > seen:
-                look(now, now - seen)
-                seen, changed = now, time.monotonic()
-            elif time.monotonic() - changed > _SILENT_S:
-                raise UnavailableError(f"nothing was chained for {_SILENT_S:.0f} s, at {seen:,} of {wanted:,} entries")
-        return seen

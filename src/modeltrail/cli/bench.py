@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from modeltrail.cli.output import ConfigOption, JsonOption, Output, SetOption, examples, settings_of
+from modeltrail.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from modeltrail.bench.bed import Ground
@@ -82,6 +83,100 @@ def ingest(
         f"at most {figures['rss_mb_max']:.0f} MB in the worker."
     )
     out.result(figures)
+
+
+@bench.command(epilog=examples("modeltrail bench verify", "modeltrail bench verify --entries 200000 --rounds 1 --json"))
+def verify(
+    entries: Annotated[int, typer.Option(min=60_000, help="Entries of the ledger that is verified.")] = 2_000_000,
+    rounds: Annotated[
+        int, typer.Option(min=1, help="Each verifies in ClickHouse and in Python; medians are told.")
+    ] = 3,
+    installed: InstalledOption = False,
+    directory: DirectoryOption = None,
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Verify a ledger that a worker has just made, in ClickHouse and in Python; beside it SHA-256 alone."""
+    from modeltrail.bench.verify import VerifyPlan, measure_verify
+
+    out = Output(json=json)
+    with _ground(out, directory, installed=installed, config=config, set_=set_) as (ground, stage):
+        figures = measure_verify(ground, VerifyPlan(entries, rounds), stage)
+    out.table(
+        ["", "entries/s", "times the ingest", "memory MB"],
+        [
+            (
+                "in ClickHouse",
+                round(figures["sql_entries_per_s"]),
+                round(figures["sql_ratio_to_ingest"], 1),
+                round(figures["sql_store_mb_max"]),
+            ),
+            (
+                "in Python (--recompute)",
+                round(figures["python_entries_per_s"]),
+                round(figures["python_ratio_to_ingest"], 1),
+                round(figures["rss_mb_max"]),
+            ),
+            ("the worker made it", round(figures["ingest_events_per_s"]), 1.0, None),
+            ("SHA-256 alone, one core", round(figures["sha256_limit_entries_per_s"]), None, None),
+        ],
+    )
+    out.result(figures)
+
+
+@bench.command(
+    epilog=examples("modeltrail bench scale", "modeltrail bench scale --events 100000 --millions 0,1 --json")
+)
+def scale(
+    events: Annotated[int, typer.Option(min=60_000, help="Events of each step.")] = 300_000,
+    partitions: Annotated[str, typer.Option(metavar="N,...", help="Partitions of the topic.")] = "4,16,64",
+    millions: Annotated[
+        str, typer.Option(metavar="N,...", help="Million entries that the ledger has before.")
+    ] = "0,5,20",
+    workers: Annotated[str, typer.Option(metavar="N,...", help="Workers on 16 partitions.")] = "1,2",
+    installed: InstalledOption = False,
+    directory: DirectoryOption = None,
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    json: JsonOption = False,
+) -> None:
+    """What an event costs with more partitions, a larger ledger, a second worker: one is varied at a time."""
+    from modeltrail.bench.scale import ScalePlan, measure_scale
+
+    out = Output(json=json)
+    plan = ScalePlan(
+        events, _numbers("--partitions", partitions), _numbers("--millions", millions), _numbers("--workers", workers)
+    )
+    with _ground(out, directory, installed=installed, config=config, set_=set_) as (ground, stage):
+        figures = measure_scale(ground, plan, stage)
+    steps = figures["steps"]
+    longest = max(step["cpu_us_per_event"] + step["store_cpu_us_per_event"] for step in steps)
+    out.table(
+        ["partitions", "million entries", "workers", "events/s", "worker us", "store us", "MB", "CPU an event"],
+        [
+            (
+                *(step[name] for name in _SCALE_COLUMNS),
+                "#" * round(_BAR * (step["cpu_us_per_event"] + step["store_cpu_us_per_event"]) / longest),
+            )
+            for step in steps
+        ],
+    )
+    out.result(figures)
+
+
+_BAR = 40
+_SCALE_COLUMNS = (
+    "partitions", "ledger_millions", "workers", "events_per_s", "cpu_us_per_event", "store_cpu_us_per_event",
+    "rss_mb_max",
+)  # fmt: skip
+
+
+def _numbers(option: str, text: str) -> list[int]:
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isascii() and part.isdecimal() for part in parts):
+        raise ConfigurationError(f"{option} {text!r}: expected whole numbers with commas between, as in 4,16,64")
+    return [int(part) for part in parts]
 
 
 @contextmanager
