@@ -17,7 +17,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any, cast
 
-from aiokafka.errors import OffsetOutOfRangeError, RecordTooLargeError
+from aiokafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError, RecordTooLargeError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
@@ -76,6 +76,11 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         except OffsetOutOfRangeError as error:
             for tp in cast("Mapping[Any, int]", error.args[0]):
                 self.app.ingest_gate.out_of_range(TP(tp.topic, tp.partition))
+            return
+        except NoOffsetForPartitionError as error:
+            # The group's offsets went with a topic that was deleted. The placement seeks, whatever was committed.
+            tp = error.args[0]
+            self.app.ingest_gate.out_of_range(TP(tp.topic, tp.partition))
             return
         except RecordTooLargeError as error:  # a broker that does not return the first batch whole
             tp = error.args[1]
