@@ -243,3 +243,9 @@ def test_a_wrong_line_names_field_value_and_expectation(line: Any, message: str)
     with pytest.raises(InvalidEventError) as caught:
         from_json_line(line)
     assert str(caught.value).startswith(message)
+
+
+def test_a_misspelt_member_is_named_where_another_is_missing():
+    line = b'{"type": "modeltrail.prediction.recorded.v1", "dta": {}}'
+    with pytest.raises(InvalidEventError, match="data: None: is required; the line has 'dta' instead"):
+        from_json_line(line)

@@ -129,7 +129,8 @@ def _show(out: Output, found: "EntryFound", others: "list[Position]") -> None:
     if others:
         where = ", ".join(f"{chain} seq {seq}" for chain, seq in others[:8])
         out.line(f"  also at      {where}")
-    linked = {True: "follows from the one before", False: "does NOT follow from the one before", None: "not compared"}
+    before = "the genesis of its chain" if found.seq == 0 else "the one before"
+    linked = {True: f"follows from {before}", False: f"does NOT follow from {before}", None: "not compared"}
     out.line(f"  link         {linked[found.linked]}")
     for one in found.findings:
         out.line(f"  {one.kind.severity}: {one.text}", style="bold red")

@@ -26,6 +26,7 @@ __all__ = [
     "Meter",
     "Output",
     "SetOption",
+    "counted",
     "examples",
     "printable",
     "settings_of",
@@ -42,6 +43,11 @@ _WIDE = 100_000
 def printable(text: object) -> str:
     """Return text without control characters; each is written as an escape, backslash and letters."""
     return _UNPRINTABLE.sub(lambda found: found.group().encode("unicode_escape", "surrogatepass").decode(), str(text))
+
+
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """Return `1 chain`, `2 chains`: a number with its noun. `many` is the plural where it is not `one` with an s."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 class Meter(Protocol):

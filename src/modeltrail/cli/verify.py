@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from modeltrail.cli.output import ConfigOption, JsonOption, Meter, Output, SetOption, examples, settings_of
+from modeltrail.cli.output import ConfigOption, JsonOption, Meter, Output, SetOption, counted, examples, settings_of
 from modeltrail.errors import ConfigurationError, NotVerifiableError
 
 if TYPE_CHECKING:
@@ -182,7 +182,7 @@ def _show_chains(out: Output, report: "Report") -> None:
         rows = [(chain.chain, f"{chain.first_seq}-{chain.last_seq}", chain.entries, state(chain)) for chain in shown]
         out.table(["chain", "seq", "entries", ""], rows)
     if len(shown) < len(report.chains):
-        out.line(f"... and {len(report.chains) - len(shown)} chains more")
+        out.line(f"... and {counted(len(report.chains) - len(shown), 'chain')} more")
     for chain in told[:_CHAINS_SHOWN]:
         kinds = set()
         for found in chain.told():
@@ -204,13 +204,12 @@ def _show_verdict(out: Output, report: "Report") -> None:
 
     where = "here, from the raw bytes" if report.mode == "recompute" else "in ClickHouse"
     rate = f", {report.entries / report.seconds:,.0f} entries/s" if report.seconds > 0 else ""
-    checked = (
-        f"{report.entries:,} entries of {len(report.chains)} chains checked {where} in {report.seconds:.1f} s{rate}"
-    )
+    entries, chains = counted(report.entries, "entry", "entries"), counted(len(report.chains), "chain")
+    checked = f"{entries} of {chains} checked {where} in {report.seconds:.1f} s{rate}"
     if report.repeats:
-        checked += f"; {report.repeats:,} rows were repeats"
+        checked += f"; {counted(report.repeats, 'row')} repeated"
     if report.heads_checked:
-        checked += f"; {report.heads_checked} kept heads"
+        checked += f"; {counted(report.heads_checked, 'kept head')}"
     out.line(checked)
     if report.verdict is Verdict.HOLDS:
         out.line("VERIFIED: all of it holds.", style="bold green")

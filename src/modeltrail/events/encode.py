@@ -4,9 +4,10 @@ This package has no clock and no random numbers: `time` and `id` come from the c
 `Event.completed`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
+from difflib import get_close_matches
 from typing import Any, Self
 
 from pydantic import ValidationError
@@ -25,7 +26,7 @@ from modeltrail.events.envelope import (
 from modeltrail.events.fields import Data
 from modeltrail.events.moment import EXPECTED, format_moment
 from modeltrail.events.reading import check_limits, parse, read_json
-from modeltrail.events.refusal import ReasonClass, RefusedError, nearest, refusal_of
+from modeltrail.events.refusal import ReasonClass, RefusedError, refusal_of
 from modeltrail.events.registry import EventType, event_type, event_type_of, record_key
 
 __all__ = ["Encoded", "Event", "encode_binary", "encode_structured", "from_json_line"]
@@ -215,6 +216,12 @@ def from_json_line(line: bytes | object, *, source: str | None = None, actor: st
         raise refused.as_invalid_event() from None
 
 
+def _instead(name: str, members: Iterable[str]) -> str:
+    """Return `; the line has '...' instead` where one of its members looks like `name`, or nothing."""
+    close = get_close_matches(name, members, n=1)
+    return f"; the line has {close[0]!r} instead" if close else ""
+
+
 def _from_line(line: object, source: str | None, actor: str | None) -> Event:
     if not isinstance(line, dict):
         raise InvalidEventError("line", line, "must be a JSON object with type and data, or a whole CloudEvent")
@@ -222,7 +229,7 @@ def _from_line(line: object, source: str | None, actor: str | None) -> Event:
     members = {name: value for name, value in line.items() if value is not None}
     for name in ("type", "data"):
         if name not in members:
-            raise InvalidEventError(name, None, "is required" + nearest(name, members))
+            raise InvalidEventError(name, None, "is required" + _instead(name, members))
     kind = event_type(check_attribute("type", members.pop("type")))
     content = members.pop("data")
     members = {"source": source, "actor": actor} | members
