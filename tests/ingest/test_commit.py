@@ -116,6 +116,17 @@ async def test_rows_refused_for_good_stop_their_chain_only():
     assert [alert.data.kind for alert in world.alerts] == ["chain_refused"]
 
 
+@pytest.mark.parametrize("times", [1, 2])
+async def test_an_insert_that_arrives_garbled_is_repeated_and_stops_nothing(times):
+    world = filled_world()
+    world.garbled = {P0: 1 + times}  # once in a block of both, then alone
+    await run_until_done(world)
+    assert world.garbled == {P0: 0}
+    assert world.alerts == []
+    for partition in (P0, P1):
+        assert world.chain(partition) == fold(world, partition)
+
+
 async def test_a_shorter_log_opens_an_epoch_and_says_so():
     world = filled_world()
     await run_until_done(world)

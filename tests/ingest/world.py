@@ -53,6 +53,7 @@ class World:
     generation: int = 0
     calls: dict = field(default_factory=lambda: defaultdict(int))
     refused: set = field(default_factory=set)  # partitions whose rows the store never takes
+    garbled: dict = field(default_factory=dict)  # partition -> how many of its next inserts arrive garbled
     restarts: int = 0
 
     def write(self, partition, *values, timestamp=1000):
@@ -193,6 +194,10 @@ class MemoryStore:
         partitions = {row.chain.of for row in rows}
         if partitions & self.world.refused:
             raise RowsRefusedError(469, "constraint violated")
+        for partition in partitions:
+            if self.world.garbled.get(partition, 0):
+                self.world.garbled[partition] -= 1
+                raise RowsRefusedError(33, "cannot read all data")
         await self.world.act("insert", effect, next(iter(partitions)) if len(partitions) == 1 else None)
         for partition in partitions:
             await self.world.act(f"insert:{partition.partition}", lambda: None)

@@ -28,6 +28,10 @@ from modeltrail.ledger.row import Row
 
 __all__ = ["Committer"]
 
+REFUSALS = 3
+"""So often the store has to refuse the same rows before that is believed: a request that was cut or garbled on its
+way is refused just as rows that do not parse are."""
+
 
 @dataclass(slots=True)
 class _Share:
@@ -157,6 +161,7 @@ class Committer:
         stored: list[_Share] = []
         appended_at = self._clock.now_ms()
         doubtful = waited = False
+        refusals = 0
         while pending := [share for share in pending if self._lanes.holds(share.lane)]:
             try:
                 if await self._store.restarted():
@@ -172,14 +177,18 @@ class Committer:
                 doubtful = True
                 await self._store.insert([row for share in pending for row in share.rows], appended_at)
             except RowsRefusedError as error:
-                doubtful = False
-                if len(pending) == 1:
+                if len(pending) > 1:
+                    # One chain must not hold up the others: the block goes in again, chain by chain.
+                    for share in pending:
+                        stored += await self._insert([share])
+                    break
+                refusals += 1
+                if refusals == REFUSALS:
                     await self._refuse(pending[0], error)
                     break
-                # One chain must not hold up the others: the block goes in again, chain by chain.
-                for share in pending:
-                    stored += await self._insert([share])
-                break
+                waited = True
+                self._observer.waiting("store", error)
+                await self._clock.sleep(RETRY_S)
             except UnavailableError as error:
                 waited = True
                 self._observer.waiting("store", error)
