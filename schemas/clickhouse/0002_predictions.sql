@@ -4,8 +4,10 @@
 -- Each select list has one column a line, named by AS: the program reads the views from these files to fill a
 -- range of the ledger again. Columns of the ledger are written with its name, because names repeat.
 -- A feature's kind is told from the first character of its JSON text: a digit or a minus begins a number, a quote
--- (less than both) a string. Free JSON is kept as the server writes it: the same values, without spaces, and a
--- large number without its exponent. An inserted block becomes one compact part: few files to sync.
+-- (less than both) a string. Features are taken from the document itself, never from a part that was extracted
+-- before: there the server writes 1e20 as digits, and it reads an integer of more than 64 bits as a string.
+-- Free JSON is kept as the server writes it: the same values, without spaces, and a large number without its
+-- exponent. An inserted block becomes one compact part: few files to sync.
 
 CREATE TABLE predictions
 (
@@ -70,7 +72,6 @@ WITH
         score Nullable(Float64),
         probabilities Map(String, Float64),
         confidence Tuple(base Nullable(Float64), modifiers Map(String, Float64), final Nullable(Float64)),
-        features String,
         strata Map(String, Nullable(String)),
         rule_id Nullable(String),
         selected Nullable(Bool),
@@ -81,7 +82,7 @@ WITH
         metadata String)' AS shape,
     assumeNotNull(ledger.value) AS document,
     if(ledger.mode = 'structured', JSONExtract(document, 'data', shape), JSONExtract(document, shape)) AS data,
-    JSONExtractKeysAndValuesRaw(data.features) AS features
+    if(ledger.mode = 'structured', JSONExtractKeysAndValuesRaw(document, 'data', 'features'), JSONExtractKeysAndValuesRaw(document, 'features')) AS features
 SELECT
     ledger.chain AS chain,
     ledger.seq AS seq,

@@ -52,11 +52,10 @@ WITH
         model_id Nullable(String),
         model_version Nullable(String),
         reason Nullable(String),
-        features String,
         metadata String)' AS shape,
     assumeNotNull(ledger.value) AS document,
     if(ledger.mode = 'structured', JSONExtract(document, 'data', shape), JSONExtract(document, shape)) AS data,
-    JSONExtractKeysAndValuesRaw(data.features) AS features
+    if(ledger.mode = 'structured', JSONExtractKeysAndValuesRaw(document, 'data', 'features'), JSONExtractKeysAndValuesRaw(document, 'features')) AS features
 SELECT
     ledger.chain AS chain,
     ledger.seq AS seq,

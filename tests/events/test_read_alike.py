@@ -64,6 +64,7 @@ CORPUS = [
     ("features", '{"":1}'),
     ("features", '{"a":1.50,"b":"1.50","c":true,"d":null,"e":-0.0,"f":1e5,"g":9007199254740993,"h":"true","i":"null"}'),
     ("features", '{"a":"\\u0000\\"\\\\\\n","b":"\\ud83d\\ude00","c":"\x7f"}'),
+    ("features", '{"a":1e19,"b":-1e20,"c":18446744073709551616.0,"d":"100000000000000000000","e":9.99e20}'),
     ("features", '{"a":1e999}'),
     ("features", '{"a":9223372036854775808}'),
     ("features", '{"a":{}}'),
@@ -127,7 +128,7 @@ TUPLE = (
         + [f"{name} Nullable(Bool)" for name in FLAGS]
     )
     + ", probabilities Map(String, Float64), confidence Tuple(base Nullable(Float64), modifiers Map(String, Float64),"
-    " final Nullable(Float64)), features String, metadata String)"
+    " final Nullable(Float64)), metadata String)"
 )
 BITS = "if(isNull({0}), NULL, toString(reinterpretAsUInt64(assumeNotNull({0}))))"
 
@@ -143,7 +144,7 @@ def select(document: str) -> str:
         f" arrayMap(v -> toString(reinterpretAsUInt64(v)), mapValues(d.{name})))"
         for name in MAPS
     )
-    pairs = "JSONExtractKeysAndValuesRaw(d.features)"
+    pairs = "JSONExtractKeysAndValuesRaw(doc, 'features')"
     return (
         f"WITH {document} AS doc, JSONExtract(doc, '{TUPLE}') AS d SELECT map({texts}), map({numbers}), map({flags}),"
         f" map({maps}), mapFromArrays(arrayMap(p -> hex(p.1), {pairs}), arrayMap(p -> hex(p.2), {pairs})),"
