@@ -15,7 +15,7 @@ of letters and digits; a string, a boolean or an integer of 32 bits), and not pr
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from modeltrail.events.moment import EXPECTED, parse_moment
@@ -37,11 +37,12 @@ __all__ = [
     "from_document",
     "from_headers",
     "is_structured",
+    "says_structured",
     "split_headers",
 ]
 
 Header = tuple[str | bytes, bytes | None]
-Headers = Iterable[Header]
+Headers = Sequence[Header]
 
 CONTENT_TYPE_STRUCTURED = "application/cloudevents+json"
 DATA_CONTENT_TYPE = "application/json"
@@ -219,6 +220,8 @@ def _decoded(name: str, raw: bytes | None) -> str:
 
 
 _CONTENT_TYPE = "content-type"
+_CONTENT_TYPE_NAMES = (_CONTENT_TYPE.encode(), _CONTENT_TYPE)
+_STRUCTURED_RAW = CONTENT_TYPE_STRUCTURED.encode()
 _IGNORED = ""
 
 
@@ -304,6 +307,14 @@ def is_structured(found: Mapping[str, bytes | None]) -> bool:
         )
         raise RefusedError(_ENVELOPE, _CONTENT_TYPE, raw, expected)
     return structured
+
+
+def says_structured(headers: Headers) -> bool:
+    """Whether the only header is the content type of a structured event. False says nothing."""
+    if len(headers) != 1:
+        return False
+    name, raw = headers[0]
+    return raw == _STRUCTURED_RAW and name in _CONTENT_TYPE_NAMES
 
 
 def from_headers(found: Mapping[str, bytes | None]) -> Texts:

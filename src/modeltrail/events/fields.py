@@ -40,9 +40,9 @@ ID_MAX = 1024
 TEXT_MAX = 65_536
 NAME_MAX = 256
 
-_NO_CONTROL = r"^[^\x00-\x1f\x7f-\x9f]+$"
+NO_CONTROL = r"^[^\x00-\x1f\x7f-\x9f]+$"
 _SHA256 = r"^[0-9a-f]{64}$"
-PATTERNS[_NO_CONTROL] = "must not hold control characters"
+PATTERNS[NO_CONTROL] = "must not hold control characters"
 PATTERNS[_SHA256] = "must be 64 lowercase hex digits"
 
 Scalar = str | float | int | bool | None
@@ -74,7 +74,7 @@ class Data(Part):
         return str(getattr(self, self.subject_field))
 
 
-Id = Annotated[str, Field(min_length=1, max_length=ID_MAX, pattern=_NO_CONTROL)]
+Id = Annotated[str, Field(min_length=1, max_length=ID_MAX, pattern=NO_CONTROL)]
 """An identifier, a label or a short name: 1 to 1024 characters, no control characters."""
 
 Text = Annotated[str, Field(max_length=TEXT_MAX)]
