@@ -5,14 +5,16 @@ import itertools
 import pytest
 
 from modeltrail.embedded.credentials import Role
-from modeltrail.errors import RowsRefusedError, TamperError
+from modeltrail.errors import RowsRefusedError, StoreUnavailableError, TamperError
 from modeltrail.events.judge import judge
 from modeltrail.ledger.chain import Chain, PartitionId
 from modeltrail.ledger.entry import GenesisReason
 from modeltrail.ledger.sequencer import Head, Record, Sequencer
 from modeltrail.storage import ledger_store
+from modeltrail.storage.client import connect
 from modeltrail.storage.ledger_store import ClickHouseStore
-from tests.storage.conftest import login
+from tests.faults.proxy import Fault, StoreProxy, entries
+from tests.storage.conftest import address_of, login
 
 _numbers = itertools.count(1000)
 
@@ -47,6 +49,39 @@ def first_epoch(partition, offsets):
 
 def head_of(row):
     return Head(row.chain, row.seq, row.offset, row.timestamp, row.log_time, row.record_hash, row.entry_hash)
+
+
+async def test_an_insert_without_a_whole_answer_is_sent_once_and_may_have_taken_effect(store, migrated, partition):
+    address = address_of(store, Role.WRITER, migrated)
+    with StoreProxy(store.port) as proxy:
+        ledger = ClickHouseStore(lambda: connect(address.model_copy(update={"port": proxy.port})))
+        assert await ledger.head(partition) is None
+        sequencer = Sequencer.begin(Chain(*partition, 0, 0), GenesisReason.START, None)
+        for number, cut in enumerate((0, 1, 12, 17, 40, 200)):
+            proxy.add(Fault(entries, cut_after=cut))
+            rows = rows_of(sequencer, [2 * number, 2 * number + 1])
+            with pytest.raises(StoreUnavailableError):
+                await ledger.insert(rows, 1000)
+            assert proxy.inserts == number + 1
+            assert await ledger.head(partition) == head_of(rows[-1])
+        ledger.close()
+
+
+async def test_an_answer_to_a_question_is_whole_or_none(store, migrated, partition, ledger):
+    """An empty result would say that nothing is chained, and open an epoch that nothing asked for."""
+    rows = first_epoch(partition, range(3))
+    await ledger.insert(rows, 1000)
+    address = address_of(store, Role.READER, migrated)
+    with StoreProxy(store.port) as proxy:
+        asked = ClickHouseStore(lambda: connect(address.model_copy(update={"port": proxy.port})))
+        assert set(await asked.chained(partition, 0, 2)) == {0, 1, 2}
+        for cut in (*range(0, 500, 20), lambda dice, length: length - 1 - dice.randrange(20)):
+            fault = proxy.add(Fault(lambda request: "BETWEEN" in request.statement, times=None, cut_after=cut))
+            with pytest.raises(StoreUnavailableError):
+                await asked.chained(partition, 0, 2)
+            assert fault.hits
+            proxy.normal()
+        asked.close()
 
 
 async def test_an_empty_ledger_has_no_head(ledger, partition):

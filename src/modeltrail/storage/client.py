@@ -8,9 +8,9 @@ from typing import Any, Protocol
 import clickhouse_connect
 from clickhouse_connect.driver.httputil import get_pool_manager_options
 from pydantic import SecretStr
-from urllib3 import PoolManager
 
 from modeltrail.storage.server_errors import STORE_FAILURES, translate, translated
+from modeltrail.storage.whole_answers import whole_answers
 
 __all__ = ["ClickHouseAddress", "connect", "translate", "translated"]
 
@@ -86,7 +86,7 @@ def connect(
     else:
         secret = password or ""
     authority = str(clickhouse.ca_file) if clickhouse.secure and clickhouse.ca_file else None
-    pool = PoolManager(**get_pool_manager_options(ca_cert=authority))
+    pool = whole_answers(**get_pool_manager_options(ca_cert=authority))
     try:
         client = clickhouse_connect.get_client(
             host=clickhouse.host,

@@ -7,7 +7,7 @@ are walked one by one, a head is read backwards from the end of its chain.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 from typing import Any, TypeVar
 
 from modeltrail.errors import StoreUnavailableError, TamperError
@@ -17,6 +17,7 @@ from modeltrail.ledger.entry import GenesisReason, genesis_hash
 from modeltrail.ledger.row import GAP, Row
 from modeltrail.ledger.sequencer import Head
 from modeltrail.storage.arrow_rows import COLUMNS, to_stream
+from modeltrail.storage.daemon_threads import DaemonThreads
 from modeltrail.storage.projections import fill
 from modeltrail.storage.queries import sql
 from modeltrail.storage.server_errors import STORE_FAILURES, translate
@@ -59,9 +60,9 @@ class ClickHouseStore:
         # The server itself ends an insert in time: a new epoch waits out what could still land.
         self._writes = _ONE_BLOCK | {"max_execution_time": insert_timeout_s, "timeout_overflow_mode": "throw"}
         self._writes |= {"insert_quorum": "auto"} if replicated else {}
-        self._writer = ThreadPoolExecutor(1, thread_name_prefix="ledger-insert")
-        self._reader = ThreadPoolExecutor(2, thread_name_prefix="ledger-read")
-        self._filler = ThreadPoolExecutor(1, thread_name_prefix="ledger-fill")
+        self._writer = DaemonThreads(1, "ledger-insert")
+        self._reader = DaemonThreads(2, "ledger-read")
+        self._filler = DaemonThreads(1, "ledger-fill")
 
     def close(self) -> None:
         """Begin no further call and close the client; what is under way ends by its own timeout."""
@@ -127,7 +128,9 @@ class ClickHouseStore:
         return before is not None and uptime < before[0] + (now - before[1]) - 2.0
 
     def _insert(self, rows: Sequence[Row], appended_at: int) -> None:
-        block = to_stream(rows, appended_at)
+        # As a view of memory: bytes would be sent again by the driver itself when the connection ends early, while
+        # the first attempt may still be under way, and beyond the time that an insert is given.
+        block = memoryview(to_stream(rows, appended_at))
         self._connected().raw_insert(
             "ledger", column_names=COLUMNS, insert_block=block, settings=self._writes, fmt="ArrowStream"
         )
@@ -243,7 +246,7 @@ class ClickHouseStore:
     async def _read(self, work: Callable[[], T]) -> T:
         return await self._call(self._reader, work)
 
-    async def _call(self, pool: ThreadPoolExecutor, work: Callable[[], T]) -> T:
+    async def _call(self, pool: Executor, work: Callable[[], T]) -> T:
         def translated() -> T:
             try:
                 return work()
