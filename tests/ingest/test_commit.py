@@ -10,7 +10,20 @@ from modeltrail.ledger.entry import GenesisReason
 from modeltrail.ledger.row import GAP
 from tests.ingest.world import P0, P1, CrashError, Fault, MemoryStore, Worker, World, fold
 
-CALLS = ("head", "bounds", "committed", "commit", "chained", "existing", "insert", "hashes", "fill", "send", "read")
+CALLS = (
+    "head",
+    "incarnations",
+    "bounds",
+    "committed",
+    "commit",
+    "chained",
+    "existing",
+    "insert",
+    "hashes",
+    "fill",
+    "send",
+    "read",
+)
 
 
 def filled_world(faults=()):

@@ -203,6 +203,49 @@ async def test_a_committed_offset_of_the_log_before_acknowledges_nothing_of_the_
     assert unannounced(world, P0) == []
 
 
+@pytest.mark.parametrize("size", [30, 45], ids=["as long", "longer"])
+async def test_a_log_that_was_replaced_behind_the_reader_is_not_chained_to_the_old_one(size):
+    world = log_of(30)
+    async with Running(world) as run:
+        await run.accept(P0, 0, 29)
+        await turns(100)
+        old = world.chain(P0)
+        assert len(old) == 30
+        world.recreate(P0, *[b"new %d" % i for i in range(size)])
+        if size > 30:  # the reader's next fetch succeeds
+            await run.accept(P0, 30, size - 1)
+        else:  # and this one would bring nothing for ever
+            await run.ingest.look_for_replaced_logs()
+        await turns(100)
+        assert run.flow.positions[P0] == 0
+        await run.accept(P0, 0, size - 1)
+        await turns(100)
+        assert world.chain(P0) == old
+        assert [row.offset for row in world.chain(P0, 1)] == list(range(size))
+
+
+async def test_a_partition_that_nobody_leads_holds_up_no_other():
+    world = log_of(30)
+    world.write(P1, *[b"x"] * 10)
+    world.leaderless.add(P1)
+    async with Running(world, (P0, P1)) as run:
+        await run.accept(P0, 0, 19)
+        await turns(100)
+        assert len(world.chain(P0)) == 20
+        world.leaderless = {P0}
+        await run.accept(P0, 20, 29)
+        await turns(100)
+        assert len(world.chain(P0)) == 20  # whose record is it?
+        await run.accept(P1, 0, 9)
+        await turns(100)
+        assert len(world.chain(P1)) == 10
+        world.leaderless.clear()
+        await turns(100)
+        await run.accept(P0, run.flow.positions[P0], 29)
+        await turns(100)
+        assert len(world.chain(P0)) == 30
+
+
 async def test_whoever_was_waited_for_is_said_to_answer_again():
     world = log_of(30)
     async with Running(world, (P0, P1)) as run:

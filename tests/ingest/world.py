@@ -43,6 +43,8 @@ class World:
     begins: dict = field(default_factory=lambda: defaultdict(int))
     ends: dict = field(default_factory=lambda: defaultdict(int))
     rows: dict = field(default_factory=dict)  # (chain, seq, entry_hash) -> Row
+    lives: dict = field(default_factory=lambda: defaultdict(int))  # partition -> how often it was created again
+    leaderless: set = field(default_factory=set)
     inserts: int = 0
     typed: set = field(default_factory=set)  # (chain, seq)
     committed: dict = field(default_factory=dict)
@@ -64,6 +66,7 @@ class World:
                 self.logs[partition][offset] = Record(offset, timestamp + offset, b"k", (), value)
 
     def recreate(self, partition, *values, timestamp=500_000):
+        self.lives[partition] += 1
         self.logs[partition].clear()
         self.begins[partition] = self.ends[partition] = 0
         self.write(partition, *values, timestamp=timestamp)
@@ -225,6 +228,10 @@ class MemoryLog:
         return await self.world.act(
             "existing", lambda: {o for o in self.world.logs[partition] if first <= o <= last}, partition
         )
+
+    async def incarnations(self, partitions):
+        led = [partition for partition in partitions if partition not in self.world.leaderless]
+        return await self.world.act("incarnations", lambda: {p: str(self.world.lives[p]) for p in led})
 
 
 class MemoryOutbox:

@@ -1,5 +1,6 @@
 """The commit: store, announce, acknowledge, in this order, one block at a time.
 
+    0. ask          whether the records come from the log that the chain was placed in.
     1. insert       one block of what waits in all lanes; afterwards its rows and typed rows are durable.
                     A crash before it: nothing happened. A crash inside it: the block is there whole, or not at
                     all; the next placement reads the head back and goes on after it.
@@ -23,7 +24,7 @@ from modeltrail.ingest.announcing import announce
 from modeltrail.ingest.block import BlockLimits
 from modeltrail.ingest.lane import Again, Lane, Piece
 from modeltrail.ingest.lanes import RETRY_S, Lanes
-from modeltrail.ingest.protocols import Clock, Flow, Notices, Observer, Outbox, Store
+from modeltrail.ingest.protocols import Clock, Flow, Log, Notices, Observer, Outbox, Store
 from modeltrail.ledger.row import Row
 
 __all__ = ["Committer"]
@@ -54,6 +55,7 @@ class Committer:
         self,
         lanes: Lanes,
         store: Store,
+        log: Log,
         flow: Flow,
         outbox: Outbox,
         clock: Clock,
@@ -66,6 +68,7 @@ class Committer:
     ) -> None:
         self._lanes = lanes
         self._store = store
+        self._log = log
         self._flow = flow
         self._outbox = outbox
         self._clock = clock
@@ -142,6 +145,7 @@ class Committer:
         return rows >= self._limits.rows or size >= self._limits.size
 
     async def _commit(self, shares: list[_Share]) -> None:
+        shares = await self._of_the_same_log(shares)
         stored = await self._insert(shares)
         stored.extend(share for share in shares if not share.rows)
         if stored:
@@ -154,6 +158,24 @@ class Committer:
                 return
             for share in stored:
                 self._acknowledge(share)
+
+    async def _of_the_same_log(self, shares: list[_Share]) -> list[_Share]:
+        """Step 0. Return the shares whose records come from the log that their chain was placed in."""
+        new = [share.lane for share in shares if share.rows]
+        waited = False
+        while any(self._lanes.holds(lane) for lane in new):
+            try:
+                names = await self._log.incarnations([lane.partition for lane in new])
+            except UnavailableError as error:
+                waited = True
+                self._observer.waiting("log", error)
+                await self._clock.sleep(RETRY_S)
+            else:
+                self._lanes.compare_logs(new, names)
+                break
+        if waited:
+            self._observer.going_on("log")
+        return [share for share in shares if not share.rows or self._lanes.holds(share.lane)]
 
     async def _insert(self, shares: Sequence[_Share]) -> list[_Share]:
         """Step 1. Return the shares that are durable; the others were given up or refused."""

@@ -57,6 +57,8 @@ class Lane:
     cursor: int
     """The next offset to be taken in. At first it may lie before the head: what was chained and perhaps not announced
     is read again, without a hole, before anything new."""
+    log: str
+    """What `Log.incarnations` called the log in which the partition was placed."""
     opening: Opening | None = None
     state: LaneState = LaneState.OPEN
     pieces: deque[Piece] = field(default_factory=deque)

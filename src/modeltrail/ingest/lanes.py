@@ -1,7 +1,7 @@
 """The lanes of one worker: which partitions it has, and how one of them is placed, stopped or given up."""
 
 import asyncio
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from modeltrail.errors import TamperError, UnavailableError
 from modeltrail.events.encode import Event
@@ -85,6 +85,15 @@ class Lanes:
         self._flow.pause(lane.partition)
         self.place(lane.partition, lane.generation, disagrees_at=disagrees_at)
 
+    def compare_logs(self, lanes: Iterable[Lane], names: Mapping[PartitionId, str]) -> None:
+        """Place again whatever has another log behind it now; `names` are what `Log.incarnations` says.
+
+        A reader does not notice that by itself where the new log reaches as far as its position.
+        """
+        for lane in lanes:
+            if names.get(lane.partition) != lane.log:
+                self.place_again(lane, "a leader was elected, or the topic created again")
+
     async def stop(self, lane: Lane, kind: str, condition: str, message: str) -> None:
         """Take one partition out of service, with a critical alert; the rest goes on."""
         if self._lanes.get(lane.partition) is not lane or lane.state is LaneState.STOPPED:
@@ -140,7 +149,7 @@ class Lanes:
             return
         if generation != self._flow.generation():
             return
-        lane = Lane(partition, generation, placed.sequencer, placed.start, placed.opening)
+        lane = Lane(partition, generation, placed.sequencer, placed.start, placed.log, placed.opening)
         self._lanes[partition] = lane
         self._observer.placed(
             partition, placed.sequencer.chain, placed.sequencer.next_seq, placed.start, opened=placed.opens

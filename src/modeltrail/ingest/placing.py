@@ -7,6 +7,7 @@ the readable log opens a new epoch, never a silent continuation.
 import asyncio
 from typing import NamedTuple
 
+from modeltrail.errors import BrokerUnavailableError
 from modeltrail.ingest.protocols import Flow, Log, Opening, Store, Stored
 from modeltrail.ledger.chain import Chain, PartitionId
 from modeltrail.ledger.entry import GenesisReason
@@ -25,6 +26,8 @@ class Placed(NamedTuple):
     opening: Opening | None
     refill: tuple[Chain, int, int] | None
     """Entries that are stored but whose typed rows may be missing: chain, first and last seq."""
+    log: str
+    """What `Log.incarnations` called the log, asked before anything else about it."""
 
     @property
     def opens(self) -> bool:
@@ -50,6 +53,9 @@ class Placer:
         head = await self._store.head(partition)
         settled = self._settle_s == 0.0
         while True:
+            log = (await self._log.incarnations([partition])).get(partition)
+            if log is None:
+                raise BrokerUnavailableError(f"nobody leads {partition}, or its topic is gone")
             bounds = await self._log.bounds(partition, expected_end=0 if head is None else head.offset + 1)
             committed = await self._flow.committed(partition)
             case = where_to_start(head, bounds)
@@ -57,33 +63,33 @@ class Placer:
                 # What differed is not in the ledger any more: the store lost a block, and it is read again.
                 disagrees_at = None
             if head is None:
-                return self._first(partition, bounds, committed)
+                return self._first(partition, bounds, committed, log)
             if case is Case.EXPIRED:
                 refill = await self._unacknowledged(head, committed, bounds)
-                return Placed(Sequencer.resume(head), bounds.begin, committed, None, refill)
+                return Placed(Sequencer.resume(head), bounds.begin, committed, None, refill, log)
             if case is Case.COMPARE and disagrees_at is None:
                 if await self._agrees(partition, head):
-                    return await self._same_epoch(head, committed, bounds)
+                    return await self._same_epoch(head, committed, bounds, log)
                 now = await self._log.bounds(partition, expected_end=head.offset + 1)
                 if now.begin > head.offset:
                     continue  # it expired between two questions
             if settled:
-                return await self._new_epoch(partition, head, case, bounds, committed, disagrees_at)
+                return await self._new_epoch(partition, head, case, bounds, committed, disagrees_at, log)
             # A worker that lost the partition may still have an insert under way. It ends within the insert
             # timeout, and is only begun while its session lasts: after both, the head is final.
             await asyncio.sleep(self._settle_s)
             before, head = head, await self._store.head(partition)
             settled = head == before
 
-    def _first(self, partition: PartitionId, bounds: Bounds, committed: int | None) -> Placed:
+    def _first(self, partition: PartitionId, bounds: Bounds, committed: int | None, log: str) -> Placed:
         chain = Chain(*partition, epoch=0, first_offset=bounds.begin)
-        return Placed(Sequencer.begin(chain, GenesisReason.START, None), bounds.begin, committed, None, None)
+        return Placed(Sequencer.begin(chain, GenesisReason.START, None), bounds.begin, committed, None, None, log)
 
-    async def _same_epoch(self, head: Head, committed: int | None, bounds: Bounds) -> Placed:
+    async def _same_epoch(self, head: Head, committed: int | None, bounds: Bounds, log: str) -> Placed:
         start = start_of_same_epoch(head, committed, bounds)
         refill = await self._unacknowledged(head, committed, bounds)
         opening = await self._store.opening(head.chain) if head.chain.epoch > 0 and refill[1] == 0 else None
-        return Placed(Sequencer.resume(head), start, committed, opening, refill)
+        return Placed(Sequencer.resume(head), start, committed, opening, refill, log)
 
     async def _unacknowledged(self, head: Head, committed: int | None, bounds: Bounds) -> tuple[Chain, int, int]:
         """Return the entries of the head's chain whose insert may have ended without its views."""
@@ -99,6 +105,7 @@ class Placer:
         bounds: Bounds,
         committed: int | None,
         disagrees_at: int | None,
+        log: str,
     ) -> Placed:
         if case is Case.LOST:
             reason, start = GenesisReason.RETENTION, bounds.begin
@@ -112,7 +119,7 @@ class Placer:
         chain = Chain(*partition, epoch=head.chain.epoch + 1, first_offset=start)
         opening = Opening(chain, reason, head)
         refill = await self._unacknowledged(head, committed, bounds)
-        return Placed(Sequencer.begin(chain, reason, head), start, committed, opening, refill)
+        return Placed(Sequencer.begin(chain, reason, head), start, committed, opening, refill, log)
 
     async def _agrees(self, partition: PartitionId, entry: Head | Stored) -> bool:
         """Compare offset, timestamp and record of an entry with what the broker has there now."""

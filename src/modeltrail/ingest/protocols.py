@@ -4,7 +4,7 @@ Each Protocol is as small as its use. The Kafka, Faust and ClickHouse implementa
 `storage`; a simulated world implements the same ones.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from modeltrail.events.encode import Event
@@ -103,6 +103,14 @@ class Log(Protocol):
 
     async def existing(self, partition: PartitionId, first: int, last: int) -> Collection[int]:
         """Return the offsets in first..last that hold a committed record; of very many only the lowest."""
+        ...
+
+    async def incarnations(self, partitions: Iterable[PartitionId]) -> Mapping[PartitionId, str]:
+        """Return a name for the log that stands behind each partition now; those that nobody leads are left out.
+
+        The name is another one after the topic was created again or a leader was elected: whatever was delivered
+        before the question came from the log that is named, or from one before it.
+        """
         ...
 
 

@@ -50,6 +50,7 @@ class Ingest:
         options: IngestOptions,
     ) -> None:
         ready = asyncio.Event()
+        self._log = log
         placer = Placer(store, log, flow, settle_s=options.settle_s, memory_only=options.memory_only)
         self.lanes = Lanes(store, flow, outbox, placer, clock, observer)
         self._intake = Intake(
@@ -67,6 +68,7 @@ class Ingest:
         self._committer = Committer(
             self.lanes,
             store,
+            log,
             flow,
             outbox,
             clock,
@@ -102,6 +104,14 @@ class Ingest:
     async def accept(self, partition: PartitionId, records: Sequence[Record], generation: int) -> None:
         """Take a batch of one partition, in offset order."""
         await self._intake.accept(partition, records, generation)
+
+    async def look_for_replaced_logs(self) -> None:
+        """Place again the partitions whose log is another one now, although nothing came out of it yet.
+
+        Raises BrokerUnavailableError where nobody answers.
+        """
+        lanes = list(self.lanes)
+        self.lanes.compare_logs(lanes, await self._log.incarnations([lane.partition for lane in lanes]))
 
     async def stop_partition(self, partition: PartitionId, condition: str, message: str, *, within_s: float) -> None:
         """Store what is in memory, then take a partition out of service: what follows in its log cannot be read."""

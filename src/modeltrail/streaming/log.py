@@ -1,4 +1,4 @@
-"""The broker, asked by a client that belongs to no group: bounds, single records, and which offsets exist."""
+"""The broker, asked by clients that belong to no group: bounds, records, which offsets exist, and whose log it is."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -11,6 +11,7 @@ from modeltrail.errors import BrokerUnavailableError
 from modeltrail.ledger.chain import PartitionId
 from modeltrail.ledger.placement import Bounds
 from modeltrail.ledger.sequencer import Record
+from modeltrail.streaming.incarnations import Incarnations
 from modeltrail.streaming.records import to_record
 
 __all__ = ["KafkaLog"]
@@ -31,6 +32,7 @@ class KafkaLog:
         self._client_args = dict(client_args)
         self._consumer: Any = None
         self._turn = asyncio.Lock()
+        self._incarnations = Incarnations(client_args)
 
     async def start(self) -> None:
         """Connect; BrokerUnavailableError when nobody answers."""
@@ -39,6 +41,7 @@ class KafkaLog:
 
     async def stop(self) -> None:
         """Disconnect."""
+        await self._incarnations.stop()
         async with self._turn:
             await self._drop()
 
@@ -69,6 +72,10 @@ class KafkaLog:
     async def existing(self, partition: PartitionId, first: int, last: int) -> set[int]:
         """See `Log.existing`."""
         return set(await self._range(partition, first, last, most=MOST_OFFSETS, with_values=False))
+
+    async def incarnations(self, partitions: Iterable[PartitionId]) -> dict[PartitionId, str]:
+        """See `Log.incarnations`."""
+        return await self._incarnations.of(partitions)
 
     async def _range(
         self, partition: PartitionId, first: int, last: int, *, most: int = 1, with_values: bool = True

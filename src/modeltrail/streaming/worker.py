@@ -238,6 +238,7 @@ async def _look_after(parts: _Parts) -> None:
         known = held
         behind = 0
         try:
+            await parts.ingest.look_for_replaced_logs()
             ends = await parts.log.ends(lanes)
             parts.broker_error = ""
         except UnavailableError as error:
