@@ -1,27 +1,52 @@
-"""Reading record batches that aiokafka stops at.
+"""Reading record batches that aiokafka stops at, or that it would not survive.
 
 aiokafka decodes header names while it iterates a batch, and raises on the first one that is not UTF-8, at every
 poll and for ever: one such record would block its partition. Kafka itself does not restrict the bytes. So a batch
 that fails this way is parsed again here, with header names left as bytes. Everything else about a batch (checksum,
 codec, transactions, control records) stays with aiokafka.
 
-A batch that cannot be read at all (bad checksum, unknown codec) makes aiokafka drop what it had gathered before it, of
-that partition and of all others in the same poll. Here what came before it is delivered, and whoever subscribed with
-`on_unreadable` is told about the batch, at every attempt to read it.
+It expands a compressed batch as a whole, whatever comes out: a megabyte of zstd may be gigabytes. A batch that may
+expand beyond `WHOLE_MAX` is expanded piece by piece here, each record is handed over as soon as it is there, and one
+answer holds no more than about `ANSWER_BYTES`. Only a single record beyond `RECORD_MAX` cannot be handed over.
+
+A batch that cannot be read at all (bad checksum, unknown codec, such a record) makes aiokafka drop what it had
+gathered before it, of that partition and of all others in the same poll. Here what came before it is delivered, and
+whoever subscribed with `on_unreadable` is told about the batch, at every attempt to read it.
 
 Record format: Kafka protocol guide, "Record" (message format version 2).
 """
 
-from collections.abc import Callable, Iterator
+import zlib
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
+import cramjam
 from aiokafka.consumer import fetcher
 from aiokafka.errors import CorruptRecordException, UnsupportedCodecError
 from aiokafka.record.default_records import _DefaultRecordBatchPy
 from aiokafka.record.memory_records import MemoryRecords, _MemoryRecordsPy
 from aiokafka.record.util import decode_varint
 
-__all__ = ["install", "on_unreadable"]
+from modeltrail.streaming.expansion import CODECS, expand, expanded_size
+
+__all__ = ["ANSWER_BYTES", "RECORD_MAX", "WHOLE_MAX", "RecordBeyondLimitError", "install", "on_unreadable"]
+
+WHOLE_MAX = 32 * 2**20
+"""Bytes up to which a batch is expanded as a whole, by aiokafka's compiled reader."""
+
+RECORD_MAX = 32 * 2**20
+"""Bytes of the largest record that is taken out of a batch that is expanded piece by piece."""
+
+ANSWER_BYTES = 8 * 2**20
+"""Bytes of one partition's records after which no more are gathered in the same poll. A batch that expands to less is
+counted as a whole."""
+
+_HEADER = _DefaultRecordBatchPy.HEADER_STRUCT.size
+_CODEC_BYTE = _DefaultRecordBatchPy.ATTRIBUTES_OFFSET + 1
+
+
+class RecordBeyondLimitError(CorruptRecordException):  # type: ignore[misc]
+    """A record expands beyond RECORD_MAX."""
 
 
 class _Record(NamedTuple):
@@ -37,9 +62,11 @@ class _Record(NamedTuple):
 class _Batch:
     """An aiokafka batch that is parsed again, from the same bytes, where a header name is not UTF-8."""
 
-    def __init__(self, batch: Any, raw: memoryview) -> None:
+    def __init__(self, batch: Any, raw: memoryview, owner: "_TolerantRecords", size: int) -> None:
         self._batch = batch
         self._raw = raw
+        self._owner = owner
+        self._size = size
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._batch, name)
@@ -48,49 +75,92 @@ class _Batch:
         return next(self._batch)
 
     def __iter__(self) -> Iterator[Any]:
+        if self._size > WHOLE_MAX and self._batch.compression_type:
+            return self._counted(_in_pieces(self._raw))
         try:
             records = list(self._batch)
         except UnicodeDecodeError:
-            return _parse(self._raw)
+            return self._counted(_parse(self._raw))
         except Exception as error:
             if isinstance(error.__cause__, UnicodeDecodeError):
-                return _parse(self._raw)
+                return self._counted(_parse(self._raw))
             raise
+        if self._size > ANSWER_BYTES:
+            return self._counted(records)
+        self._owner.count(self._size)
         return iter(records)
+
+    def _counted(self, records: Iterable[Any]) -> Iterator[Any]:
+        for record in records:
+            self._owner.count(len(record.value or b"") + len(record.key or b"") + 100 * len(record.headers))
+            yield record
 
 
 def _parse(raw: memoryview) -> Iterator[_Record]:
     batch = _DefaultRecordBatchPy(raw)
     batch._maybe_uncompress()  # noqa: SLF001 - the only way to the decompressed bytes
     buffer, pos = batch._buffer, batch._pos  # noqa: SLF001
-    append_time = batch.timestamp_type == batch.LOG_APPEND_TIME
     for _ in range(batch._num_records):  # noqa: SLF001
         _, pos = decode_varint(buffer, pos)  # length
-        _, pos = decode_varint(buffer, pos)  # attributes
-        time_delta, pos = decode_varint(buffer, pos)
-        offset_delta, pos = decode_varint(buffer, pos)
-        key, pos = _nullable(buffer, pos)
-        value, pos = _nullable(buffer, pos)
-        count, pos = decode_varint(buffer, pos)
-        headers: list[tuple[bytes, bytes | None]] = []
-        for _ in range(count):
-            name, pos = _nullable(buffer, pos)
-            content, pos = _nullable(buffer, pos)
-            headers.append((name or b"", content))
-        yield _Record(
-            batch.base_offset + offset_delta,
-            batch.max_timestamp if append_time else batch.first_timestamp + time_delta,
-            batch.timestamp_type,
-            key,
-            value,
-            headers,
-        )
+        record, pos = _parse_record(batch, buffer, pos)
+        yield record
+
+
+def _in_pieces(raw: memoryview) -> Iterator[_Record]:
+    """Yield the records of a compressed batch, holding no more than one of them expanded."""
+    batch = _DefaultRecordBatchPy(raw[:_HEADER])
+    pieces = expand(batch.compression_type, raw[_HEADER:])
+    held = bytearray()
+
+    def hold(size: int) -> None:
+        while len(held) < size:
+            piece = next(pieces, None)
+            if piece is None:
+                raise CorruptRecordException("the batch ends inside a record")
+            held.extend(piece)
+
+    for _ in range(batch._num_records):  # noqa: SLF001
+        hold(1)
+        while held[min(len(held), 5) - 1] >= 0x80 and len(held) < 5:  # the length takes up to five bytes
+            hold(len(held) + 1)
+        size, pos = decode_varint(held, 0)
+        if not 0 <= size <= RECORD_MAX:
+            raise RecordBeyondLimitError(f"a record of {size} bytes, and {RECORD_MAX} is the most that is taken")
+        hold(pos + size)
+        record, end = _parse_record(batch, held, pos)
+        if end != pos + size:
+            raise CorruptRecordException("a record is not as long as it says")
+        del held[:end]
+        yield record
+    if held or next(pieces, None):
+        raise CorruptRecordException("the batch goes on after its last record")
+
+
+def _parse_record(batch: Any, buffer: bytearray, pos: int) -> tuple[_Record, int]:
+    """Return the record that stands at `pos`, behind its length, and where it ends."""
+    _, pos = decode_varint(buffer, pos)  # attributes
+    time_delta, pos = decode_varint(buffer, pos)
+    offset_delta, pos = decode_varint(buffer, pos)
+    key, pos = _nullable(buffer, pos)
+    value, pos = _nullable(buffer, pos)
+    count, pos = decode_varint(buffer, pos)
+    headers: list[tuple[bytes, bytes | None]] = []
+    for _ in range(count):
+        name, pos = _nullable(buffer, pos)
+        content, pos = _nullable(buffer, pos)
+        headers.append((name or b"", content))
+    append_time = batch.timestamp_type == batch.LOG_APPEND_TIME
+    timestamp = batch.max_timestamp if append_time else batch.first_timestamp + time_delta
+    offset = batch.base_offset + offset_delta
+    return _Record(offset, timestamp, batch.timestamp_type, key, value, headers), pos
 
 
 def _nullable(buffer: bytearray, pos: int) -> tuple[bytes | None, int]:
     size, pos = decode_varint(buffer, pos)
     if size < 0:
         return None, pos
+    if pos + size > len(buffer):
+        raise CorruptRecordException("a record ends inside a field")
     return bytes(buffer[pos : pos + size]), pos + size
 
 
@@ -100,6 +170,19 @@ class _TolerantRecords:
     def __init__(self, data: bytes) -> None:
         self._records = MemoryRecords(data)
         self._slices = _MemoryRecordsPy(data)
+        self._room = ANSWER_BYTES
+        self.full = False
+        """Whether one answer has as many bytes as it should have."""
+
+    def answer(self) -> None:
+        """Begin another answer."""
+        self._room = ANSWER_BYTES
+        self.full = False
+
+    def count(self, size: int) -> None:
+        """Take note of bytes that are handed over."""
+        self._room -= size
+        self.full = self._room <= 0
 
     def size_in_bytes(self) -> int:
         return int(self._records.size_in_bytes())
@@ -113,7 +196,9 @@ class _TolerantRecords:
         batch = self._records.next_batch()
         if raw is None or raw[_MemoryRecordsPy.MAGIC_OFFSET] < 2:
             return batch
-        return _Batch(batch, raw)
+        codec = raw[_CODEC_BYTE] & 7
+        size = expanded_size(codec, raw[_HEADER:], limit=WHOLE_MAX) if codec in CODECS else len(raw)
+        return _Batch(batch, raw, self, size)
 
 
 Unreadable = Callable[[Any, int, str], None]
@@ -127,25 +212,59 @@ def on_unreadable(listener: Unreadable) -> None:
     _listeners.append(listener)
 
 
+_UNREADABLE = (
+    CorruptRecordException,
+    UnsupportedCodecError,
+    cramjam.DecompressionError,
+    OSError,  # of gzip
+    EOFError,  # likewise
+    zlib.error,
+    ValueError,
+    IndexError,
+    RuntimeError,
+)
+
+
+def _in_words(error: BaseException) -> str:
+    """Say why a batch cannot be read, and what to do about it."""
+    if isinstance(error, RecordBeyondLimitError):
+        return f"{error.args[0]}; delete the log's records up to it (kafka-delete-records) and restart the worker"
+    if isinstance(error, UnsupportedCodecError):
+        return f"{error.args[0]}; install it and restart the worker"
+    what = (
+        error.args[0]
+        if error.args and isinstance(error, CorruptRecordException)
+        else f"{type(error).__name__}: {error}"
+    )
+    return f"{what}; the log is damaged there"
+
+
 def _getall(self: Any, max_records: int | None = None) -> list[Any]:
     """Stand in for FetchResult.getall: return what can be read, and leave what cannot to the next fetch."""
     if not self.check_assignment(self._topic_partition) or not self.has_more():
         return []
+    records = self._partition_records._records  # noqa: SLF001
+    if type(records) is not _TolerantRecords:  # fetched before `install`
+        return _clients_getall(self, max_records)  # type: ignore[no-any-return]
     gathered: list[Any] = []
+    records.answer()
     try:
         for record in self._partition_records:
             gathered.append(record)
-            if max_records is not None and len(gathered) >= max_records:
+            if records.full or (max_records is not None and len(gathered) >= max_records):
                 self._update_position()
                 return gathered
-    except (CorruptRecordException, UnsupportedCodecError, ValueError, IndexError, RuntimeError) as error:
+    except _UNREADABLE as error:
         if not gathered:
             position = self._partition_records.next_fetch_offset
             for listener in _listeners:
-                listener(self._topic_partition, position, f"{type(error).__name__}: {error}")
+                listener(self._topic_partition, position, _in_words(error))
     self._update_position()
     self._partition_records = None
     return gathered
+
+
+_clients_getall = fetcher.FetchResult.getall
 
 
 def install() -> None:
