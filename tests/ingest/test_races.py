@@ -193,7 +193,7 @@ async def test_a_committed_offset_of_the_log_before_acknowledges_nothing_of_the_
     await committing(world).run()
     assert world.committed[P0] == 30
     world.recreate(P0, *[b"new %d" % i for i in range(10)])
-    world.faults = [Fault("send", "before", "crash", world.calls["send"] + 1)]
+    world.faults = [Fault("send", "before", "crash", world.calls["send"] + 2)]  # the first says that an epoch begins
     with pytest.raises(CrashError):
         await committing(world, batch=10).run(polls=20)
     assert len(world.chain(P0, 1)) == 10
@@ -222,6 +222,41 @@ async def test_a_log_that_was_replaced_behind_the_reader_is_not_chained_to_the_o
         await turns(100)
         assert world.chain(P0) == old
         assert [row.offset for row in world.chain(P0, 1)] == list(range(size))
+
+
+async def test_a_log_that_was_lost_is_announced_although_nobody_writes_to_it():
+    world = log_of(30)
+    await committing(world).run()
+    world.recreate(P0)
+    await committing(world).run()
+    assert [alert.data.kind for alert in world.alerts] == ["epoch_opened"]
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_no_epoch_begins_before_its_alert_is_out(when):
+    world = log_of(30)
+    await committing(world).run()
+    world.recreate(P0, b"new")
+    world.faults = [Fault("send", when, "crash", world.calls["send"] + 1)]
+    with pytest.raises(CrashError):
+        await committing(world).run(polls=20)
+    assert world.chain(P0, 1) == []
+    world.faults = []
+    await committing(world).run()
+    assert len(world.chain(P0, 1)) == 1
+    assert len({alert.id for alert in world.alerts}) == 1
+
+
+async def test_offsets_that_somebody_moved_beyond_the_ledger_hide_nothing_that_is_not_announced():
+    world = log_of(30)
+    await committing(world).run()
+    world.committed[P0] = 5_000
+    async with Running(world) as run:
+        assert world.committed[P0] == 29
+        world.write(P0, *[b"later"] * 5)
+        await run.accept(P0, 29, 34)
+        await turns(100)
+        assert world.committed[P0] == 35
 
 
 async def test_a_partition_that_nobody_leads_holds_up_no_other():

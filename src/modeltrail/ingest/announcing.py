@@ -1,4 +1,4 @@
-"""What is announced after an insert: receipts, rejects and the ledger's own alerts. Pure."""
+"""What is announced: receipts and rejects after an insert, and the ledger's own alerts. Pure."""
 
 import base64
 import hashlib
@@ -11,7 +11,7 @@ from modeltrail.events.alerts import AlertRaised
 from modeltrail.events.encode import Event
 from modeltrail.events.notices import Block, Reject
 from modeltrail.events.refusal import ReasonClass
-from modeltrail.ingest.lane import Again, Lane
+from modeltrail.ingest.lane import Again
 from modeltrail.ingest.protocols import Notices, Opening
 from modeltrail.ledger.chain import Chain, PartitionId
 from modeltrail.ledger.entry import GAP_TIMESTAMP, GenesisReason
@@ -27,13 +27,12 @@ ALERT_SOURCE = "modeltrail/ledger"
 
 
 def announce(
-    lanes: Iterable[tuple[Lane, Sequence[Row], Sequence[Again]]], *, now_ms: int, memory_only: bool
+    shares: Iterable[tuple[Sequence[Row], Sequence[Again]]],
 ) -> Notices:
-    """Make the messages of one commit: for each lane its newly stored rows and those that were read again."""
+    """Make the messages of one commit: of each lane its newly stored rows and those that were read again."""
     blocks: list[Block] = []
     rejects: list[Reject] = []
-    alerts: list[Event] = []
-    for lane, rows, again in lanes:
+    for rows, again in shares:
         for chain, group in groupby(again, key=lambda item: item.stored.chain):
             items = list(group)
             blocks.append(_block_of_again(chain, items))
@@ -41,12 +40,7 @@ def announce(
         if rows:
             blocks.append(_block(rows))
             rejects.extend(_reject(row) for row in rows if row.status == "rejected")
-        opens = (rows and rows[0].seq == 0) or any(
-            item.stored.seq == 0 and item.stored.chain == lane.sequencer.chain for item in again
-        )
-        if opens and lane.opening is not None:
-            alerts.append(epoch_alert(lane.opening, now_ms=now_ms, memory_only=memory_only))
-    return Notices(blocks, rejects, alerts)
+    return Notices(blocks, rejects, ())
 
 
 def _block(rows: Sequence[Row]) -> Block:

@@ -63,7 +63,6 @@ class Committer:
         *,
         limits: BlockLimits,
         resume_below: int,
-        memory_only: bool,
         ready: asyncio.Event,
     ) -> None:
         self._lanes = lanes
@@ -75,7 +74,6 @@ class Committer:
         self._observer = observer
         self._limits = limits
         self._resume_below = resume_below
-        self._memory_only = memory_only
         self._ready = ready
         self._hurry = 0
         self._done = asyncio.Condition()
@@ -149,11 +147,7 @@ class Committer:
         stored = await self._insert(shares)
         stored.extend(share for share in shares if not share.rows)
         if stored:
-            notices = announce(
-                [(share.lane, share.rows, share.again) for share in stored],
-                now_ms=self._clock.now_ms(),
-                memory_only=self._memory_only,
-            )
+            notices = announce((share.rows, share.again) for share in stored)
             if not await self._send(notices, stored):
                 return
             for share in stored:

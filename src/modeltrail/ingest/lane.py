@@ -11,7 +11,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from modeltrail.events.judge import Judgement
-from modeltrail.ingest.protocols import Opening, Stored
+from modeltrail.ingest.protocols import Stored
 from modeltrail.ledger.chain import PartitionId
 from modeltrail.ledger.row import Row
 from modeltrail.ledger.sequencer import Record, Sequencer
@@ -59,7 +59,6 @@ class Lane:
     is read again, without a hole, before anything new."""
     log: str
     """What `Log.incarnations` called the log in which the partition was placed."""
-    opening: Opening | None = None
     state: LaneState = LaneState.OPEN
     pieces: deque[Piece] = field(default_factory=deque)
     """In order; those at the front may be in the block that is being committed."""

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from modeltrail.errors import TamperError, UnavailableError
 from modeltrail.events.encode import Event
-from modeltrail.ingest.announcing import late_block_alert, partition_alert
+from modeltrail.ingest.announcing import epoch_alert, late_block_alert, partition_alert
 from modeltrail.ingest.lane import Lane, LaneState, Piece
 from modeltrail.ingest.placing import Placed, Placer
 from modeltrail.ingest.protocols import Clock, Flow, Notices, Observer, Outbox, Store
@@ -31,6 +31,8 @@ class Lanes:
         placer: Placer,
         clock: Clock,
         observer: Observer,
+        *,
+        memory_only: bool,
     ) -> None:
         self._store = store
         self._flow = flow
@@ -38,6 +40,7 @@ class Lanes:
         self._placer = placer
         self._clock = clock
         self._observer = observer
+        self._memory_only = memory_only
         self._lanes: dict[PartitionId, Lane] = {}
         self._placing: dict[PartitionId, asyncio.Task[None]] = {}
         self._contradicted: set[PartitionId] = set()
@@ -147,12 +150,20 @@ class Lanes:
         placed = await self._placed_patiently(partition, generation, disagrees_at)
         if placed is None:
             return
+        if placed.opening is not None:
+            # Before its first entry, and without one: a log that was lost is news although nobody writes to it.
+            now_ms = self._clock.now_ms()
+            await self._alert(epoch_alert(placed.opening, now_ms=now_ms, memory_only=self._memory_only))
         if generation != self._flow.generation():
             return
-        lane = Lane(partition, generation, placed.sequencer, placed.start, placed.log, placed.opening)
+        lane = Lane(partition, generation, placed.sequencer, placed.start, placed.log)
         self._lanes[partition] = lane
         self._observer.placed(
-            partition, placed.sequencer.chain, placed.sequencer.next_seq, placed.start, opened=placed.opens
+            partition,
+            placed.sequencer.chain,
+            placed.sequencer.next_seq,
+            placed.start,
+            opened=placed.opening is not None,
         )
         await self._flow.read_from(partition, placed.start)
 
@@ -170,8 +181,10 @@ class Lanes:
                     if placed.refill is not None and not refilled:
                         await self._store.fill(*placed.refill)
                         refilled = True
-                    if placed.committed is None or placed.opens:
-                        # What the group committed in another log says nothing about this one.
+                    committed = placed.committed
+                    if committed is None or committed > placed.sequencer.next_offset or placed.opening is not None:
+                        # What the group committed in another log says nothing about this one, and what somebody
+                        # committed by hand must not hide what is not announced yet.
                         await self._flow.commit_start(partition, placed.start)
                 except UnavailableError as error:
                     waited = True

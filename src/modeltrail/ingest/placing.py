@@ -24,15 +24,11 @@ class Placed(NamedTuple):
     start: int
     committed: int | None
     opening: Opening | None
+    """Where a new epoch begins here: why."""
     refill: tuple[Chain, int, int] | None
     """Entries that are stored but whose typed rows may be missing: chain, first and last seq."""
     log: str
     """What `Log.incarnations` called the log, asked before anything else about it."""
-
-    @property
-    def opens(self) -> bool:
-        """Whether a new epoch begins here."""
-        return self.opening is not None and self.sequencer.next_seq == 0
 
 
 class Placer:
@@ -88,8 +84,7 @@ class Placer:
     async def _same_epoch(self, head: Head, committed: int | None, bounds: Bounds, log: str) -> Placed:
         start = start_of_same_epoch(head, committed, bounds)
         refill = await self._unacknowledged(head, committed, bounds)
-        opening = await self._store.opening(head.chain) if head.chain.epoch > 0 and refill[1] == 0 else None
-        return Placed(Sequencer.resume(head), start, committed, opening, refill, log)
+        return Placed(Sequencer.resume(head), start, committed, None, refill, log)
 
     async def _unacknowledged(self, head: Head, committed: int | None, bounds: Bounds) -> tuple[Chain, int, int]:
         """Return the entries of the head's chain whose insert may have ended without its views."""

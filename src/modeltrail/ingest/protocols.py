@@ -30,7 +30,7 @@ class Stored(NamedTuple):
 
 
 class Opening(NamedTuple):
-    """Why the epoch of a lane began, for the alert that goes out with its first entry."""
+    """Why an epoch begins, for the alert that goes out before its first entry."""
 
     chain: Chain
     reason: GenesisReason

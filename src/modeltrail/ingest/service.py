@@ -52,7 +52,7 @@ class Ingest:
         ready = asyncio.Event()
         self._log = log
         placer = Placer(store, log, flow, settle_s=options.settle_s, memory_only=options.memory_only)
-        self.lanes = Lanes(store, flow, outbox, placer, clock, observer)
+        self.lanes = Lanes(store, flow, outbox, placer, clock, observer, memory_only=options.memory_only)
         self._intake = Intake(
             self.lanes,
             store,
@@ -75,7 +75,6 @@ class Ingest:
             observer,
             limits=options.limits,
             resume_below=max(1, options.queue_limit // 2),
-            memory_only=options.memory_only,
             ready=ready,
         )
 
