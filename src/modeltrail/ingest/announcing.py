@@ -14,7 +14,8 @@ from modeltrail.events.refusal import ReasonClass
 from modeltrail.ingest.lane import Again
 from modeltrail.ingest.protocols import Notices, Opening
 from modeltrail.ledger.chain import Chain, PartitionId
-from modeltrail.ledger.entry import GAP_TIMESTAMP, GenesisReason
+from modeltrail.ledger.entries import STATUS, TYPE, Entries
+from modeltrail.ledger.entry import GenesisReason
 from modeltrail.ledger.row import GAP, Row
 from modeltrail.ledger.sequencer import Record
 
@@ -26,9 +27,7 @@ REJECT_PAYLOAD_LIMIT = 600_000
 ALERT_SOURCE = "modeltrail/ledger"
 
 
-def announce(
-    shares: Iterable[tuple[Sequence[Row], Sequence[Again]]],
-) -> Notices:
+def announce(shares: Iterable[tuple[Entries, Sequence[Again]]]) -> Notices:
     """Make the messages of one commit: of each lane its newly stored rows and those that were read again."""
     blocks: list[Block] = []
     rejects: list[Reject] = []
@@ -39,25 +38,27 @@ def announce(
             rejects.extend(_reject_of_again(item) for item in items if item.judgement.status == "rejected")
         if rows:
             blocks.append(_block(rows))
-            rejects.extend(_reject(row) for row in rows if row.status == "rejected")
+            rejects.extend(_reject(row) for row in rows.rejected())
     return Notices(blocks, rejects, ())
 
 
-def _block(rows: Sequence[Row]) -> Block:
-    times = [row.timestamp for row in rows if row.kind != GAP]
-    kinds = Counter(row.status for row in rows)
+def _block(rows: Entries) -> Block:
+    first, last = rows[0], rows[-1]
+    min_time, max_time = rows.times()
+    statuses, types = Counter(rows.judged(STATUS)), Counter(rows.judged(TYPE))
+    types.pop("", None)
     return Block(
-        chain=str(rows[0].chain),
-        first_seq=rows[0].seq,
-        last_seq=rows[-1].seq,
-        first_offset=rows[0].gap_first if rows[0].kind == GAP else rows[0].offset,
-        last_offset=rows[-1].offset,
-        head=rows[-1].entry_hash.hex(),
-        min_time=min(times, default=GAP_TIMESTAMP),
-        max_time=max(times, default=GAP_TIMESTAMP),
-        rows=dict(Counter(row.type for row in rows if row.type)),
-        rejected=kinds["rejected"],
-        gaps=kinds[GAP],
+        chain=str(first.chain),
+        first_seq=first.seq,
+        last_seq=last.seq,
+        first_offset=first.gap_first if first.kind == GAP else first.offset,
+        last_offset=last.offset,
+        head=last.entry_hash.hex(),
+        min_time=min_time,
+        max_time=max_time,
+        rows=dict(types),
+        rejected=statuses["rejected"],
+        gaps=statuses[GAP],
     )
 
 

@@ -25,7 +25,7 @@ from modeltrail.ingest.block import BlockLimits
 from modeltrail.ingest.lane import Again, Lane, Piece
 from modeltrail.ingest.lanes import RETRY_S, Lanes
 from modeltrail.ingest.protocols import Clock, Flow, Log, Notices, Observer, Outbox, Store
-from modeltrail.ledger.row import Row
+from modeltrail.ledger.entries import Entries
 
 __all__ = ["Committer"]
 
@@ -40,7 +40,7 @@ class _Share:
 
     lane: Lane
     pieces: list[Piece]
-    rows: list[Row]
+    rows: Entries
     again: list[Again]
 
     @property
@@ -117,7 +117,7 @@ class Committer:
         waiting = [lane for lane in self._lanes if lane.pieces and self._lanes.holds(lane)]
         if not waiting or not self._due(waiting):
             return []
-        shares = [_Share(lane, [], [], []) for lane in waiting]
+        shares = [_Share(lane, [], Entries(), []) for lane in waiting]
         rows = size = 0
         for turn in zip_longest(*(lane.pieces for lane in waiting)):
             for share, piece in zip(shares, turn, strict=True):
@@ -191,7 +191,7 @@ class Committer:
                         break
                 started = self._clock.monotonic()
                 doubtful = True
-                await self._store.insert([row for share in pending for row in share.rows], appended_at)
+                await self._store.insert(Entries.joined(share.rows for share in pending), appended_at)
             except RowsRefusedError as error:
                 if len(pending) > 1:
                     # One chain must not hold up the others: the block goes in again, chain by chain.

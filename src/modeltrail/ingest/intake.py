@@ -11,8 +11,8 @@ from modeltrail.ingest.lane import Again, Lane, Piece
 from modeltrail.ingest.lanes import RETRY_S, Lanes
 from modeltrail.ingest.protocols import Clock, Flow, Log, Observer, Store
 from modeltrail.ledger.chain import PartitionId
-from modeltrail.ledger.row import Row
-from modeltrail.ledger.sequencer import Record
+from modeltrail.ledger.entries import Entries
+from modeltrail.ledger.records import Record, Records
 
 __all__ = ["Intake", "Judge"]
 
@@ -66,25 +66,24 @@ class Intake:
         lane = self._lanes.get(partition)
         if lane is None or lane.generation != generation:
             return
-        records = [record for record in records if record.offset >= lane.cursor]
-        records = await self._without_unproven_holes(lane, records)
-        if not records or not self._lanes.holds(lane):
+        batch = Records.of(records)
+        batch = await self._without_unproven_holes(lane, batch[batch.position(lane.cursor) :])
+        if not batch or not self._lanes.holds(lane):
             return
-        split = next(
-            (i for i, record in enumerate(records) if record.offset >= lane.sequencer.next_offset), len(records)
-        )
+        split = batch.position(lane.sequencer.next_offset)
         if split:
-            again = await self._compare(lane, records[:split])
+            repeated = batch[:split]
+            again = await self._compare(lane, repeated)
             if again is None or not self._lanes.holds(lane):
                 return
-            lane.cursor = records[split - 1].offset + 1
-            size = sum(_payload(item.record) for item in again)
-            self._push(lane, Piece(lane, [], again, size, lane.cursor, self._clock.monotonic()))
-        if split < len(records):
-            self._append(lane, records[split:])
+            lane.cursor = repeated.offsets[-1] + 1
+            size = sum(repeated.sizes())
+            self._push(lane, Piece(lane, Entries(), again, size, lane.cursor, self._clock.monotonic()))
+        if split < len(batch):
+            self._append(lane, batch[split:])
             lane.cursor = lane.sequencer.next_offset
 
-    async def _compare(self, lane: Lane, records: Sequence[Record]) -> list[Again] | None:
+    async def _compare(self, lane: Lane, records: Records) -> list[Again] | None:
         """Compare records that are chained already with their entries; None where the log was replaced."""
         stored = await self._patiently(
             lane, lambda: self._store.chained(lane.partition, records[0].offset, records[-1].offset)
@@ -105,58 +104,59 @@ class Intake:
                 return None
         return again
 
-    async def _without_unproven_holes(self, lane: Lane, records: Sequence[Record]) -> Sequence[Record]:
+    async def _without_unproven_holes(self, lane: Lane, records: Records) -> Records:
         """Return the records up to the first hole that the broker could fill; ask it once for all holes."""
+        if records.follow(lane.cursor):
+            return records
         holes: list[tuple[int, int]] = []
         expected = lane.cursor
-        for record in records:
-            if record.offset > expected:
-                holes.append((expected, record.offset))
-            expected = record.offset + 1
+        for offset in records.offsets:
+            if offset > expected:
+                holes.append((expected, offset))
+            expected = offset + 1
         if not holes:
             return records
         first, last = holes[0][0], holes[-1][1]
         existing = await self._patiently(lane, lambda: self._log.existing(lane.partition, first, last))
         if existing is None:
-            return []
+            return records[:0]
         bounds = await self._patiently(lane, lambda: self._log.bounds(lane.partition, expected_end=last + 1))
         if bounds is None:
-            return []
+            return records[:0]
         present = set(existing)
         if bounds.begin > first or bounds.end <= last:
             self._lanes.place_again(lane, f"offsets {first} to {last} are no longer in the log")
-            return []
+            return records[:0]
         for start, neighbour in holes:
             if any(start <= offset < neighbour for offset in present):
                 self._observer.reread(lane.partition, start, "a record was not delivered")
                 await self._flow.read_from(lane.partition, start)
                 if lane.paused:  # reading from somewhere lets records flow
                     self._flow.pause(lane.partition)
-                return [record for record in records if record.offset < start]
+                return records[: records.position(start)]
             if neighbour not in present:
                 self._lanes.place_again(lane, f"the record at offset {neighbour} is no longer in the log")
-                return []
+                return records[:0]
         return records
 
-    def _append(self, lane: Lane, records: Sequence[Record]) -> None:
+    def _append(self, lane: Lane, records: Records) -> None:
         """Validate, hash and link; push pieces of bounded size."""
-        sequencer, judge, topic = lane.sequencer, self._judge, lane.partition.topic
-        rows: list[Row] = []
-        size = 0
         now = self._clock.monotonic()
-        for record in records:
-            if record.offset < sequencer.next_offset:
-                continue
-            if record.offset > sequencer.next_offset:
-                rows.append(sequencer.append_gap(record.offset - 1, CONTRACT_VERSION))
-            judgement = judge(topic, record.key, record.headers, record.value)
-            rows.append(sequencer.append(record, record.digest(), judgement, CONTRACT_VERSION))
-            size += ROW_OVERHEAD + _payload(record)
-            if size >= PIECE_BYTES:
-                self._push(lane, Piece(lane, rows, [], size, sequencer.next_offset, now))
-                rows, size = [], 0
-        if rows:
-            self._push(lane, Piece(lane, rows, [], size, sequencer.next_offset, now))
+        begin = size = 0
+        for end, payload in enumerate(records.sizes(), 1):
+            size += ROW_OVERHEAD + payload
+            if size >= PIECE_BYTES or end == len(records):
+                part = records[begin:end] if end - begin < len(records) else records
+                self._push(lane, Piece(lane, self._entries(lane, part), [], size, lane.sequencer.next_offset, now))
+                begin, size = end, 0
+
+    def _entries(self, lane: Lane, records: Records) -> Entries:
+        judge, topic = self._judge, lane.partition.topic
+        judgements = [
+            judge(topic, key, headers, value)
+            for key, headers, value in zip(records.keys, records.headers, records.values, strict=True)
+        ]
+        return Entries([lane.sequencer.extend(records, judgements, CONTRACT_VERSION)])
 
     def _push(self, lane: Lane, piece: Piece) -> None:
         lane.pieces.append(piece)
@@ -191,10 +191,3 @@ class Intake:
         finally:
             if waited:
                 self._observer.going_on("intake")
-
-
-def _payload(record: Record) -> int:
-    size = len(record.key or b"") + len(record.value or b"")
-    for name, content in record.headers:
-        size += len(name) + len(content or b"")
-    return size

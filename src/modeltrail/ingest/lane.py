@@ -13,7 +13,7 @@ from typing import NamedTuple
 from modeltrail.events.judge import Judgement
 from modeltrail.ingest.protocols import Stored
 from modeltrail.ledger.chain import PartitionId
-from modeltrail.ledger.row import Row
+from modeltrail.ledger.entries import Entries
 from modeltrail.ledger.sequencer import Record, Sequencer
 
 __all__ = ["Again", "Lane", "LaneState", "Piece"]
@@ -40,7 +40,7 @@ class Piece:
     """Consecutive entries of one lane, hashed and not yet stored. `size` in bytes, `since` on the monotonic clock."""
 
     lane: "Lane"
-    rows: list[Row]
+    rows: Entries
     again: list[Again]
     size: int
     next_offset: int

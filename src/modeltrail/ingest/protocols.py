@@ -10,9 +10,9 @@ from typing import NamedTuple, Protocol
 from modeltrail.events.encode import Event
 from modeltrail.events.notices import Block, Reject
 from modeltrail.ledger.chain import Chain, PartitionId
+from modeltrail.ledger.entries import Entries
 from modeltrail.ledger.entry import GenesisReason
 from modeltrail.ledger.placement import Bounds
-from modeltrail.ledger.row import Row
 from modeltrail.ledger.sequencer import Head, Record
 
 __all__ = ["Clock", "Flow", "Log", "Notices", "Observer", "Opening", "Outbox", "Store", "Stored"]
@@ -59,7 +59,7 @@ class Store(Protocol):
         """Return the different entry hashes at a position: none, one, or more where the chain forks."""
         ...
 
-    async def insert(self, rows: Sequence[Row], appended_at: int) -> None:
+    async def insert(self, rows: Entries, appended_at: int) -> None:
         """Make one attempt to insert `rows` as one block. `appended_at` is in milliseconds.
 
         When it returns, the rows and their typed rows are durable. RowsRefusedError: nothing was stored and
@@ -184,7 +184,7 @@ class Clock(Protocol):
 class Observer(Protocol):
     """Whoever counts: metrics and logs. Nothing here may change what is chained."""
 
-    def chained(self, partition: PartitionId, rows: Sequence[Row]) -> None:
+    def chained(self, partition: PartitionId, rows: Entries) -> None:
         """Rows became durable and were announced."""
         ...
 

@@ -36,6 +36,7 @@ __all__ = [
     "leaf_hash",
     "netstring",
     "preimage",
+    "preimage_format",
     "record_hash",
 ]
 
@@ -90,6 +91,11 @@ def preimage(chain: bytes, seq: int, offset: int, timestamp: int, record_digest:
         timestamp,
         record_digest.hex().encode(),
     )
+
+
+def preimage_format(chain: bytes) -> bytes:
+    """A format of prev_hash, seq, offset, timestamp and record hash in hex: what `entry_hash` hashes, in one step."""
+    return b"%bmodeltrail-entry/v1\n" + chain.replace(b"%", b"%%") + b"\n%d\n%d\n%d\n%b\n"
 
 
 def entry_hash(prev_hash: bytes, text: bytes) -> bytes:

@@ -8,30 +8,29 @@ It holds no clock, no random number and no identity of a worker: two workers tha
 same head make the same bytes.
 """
 
+from binascii import hexlify
+from collections.abc import Sequence
 from enum import Enum
+from hashlib import sha256
+from itertools import accumulate
 from typing import NamedTuple
 
 from modeltrail.events.judge import Judgement
 from modeltrail.ledger.chain import Chain
-from modeltrail.ledger.entry import GAP_TIMESTAMP, GenesisReason, entry_hash, gap_hash, genesis_hash, preimage
-from modeltrail.ledger.entry import record_hash as hash_record
+from modeltrail.ledger.entries import GAP_JUDGEMENT, Run
+from modeltrail.ledger.entry import (
+    GAP_TIMESTAMP,
+    GenesisReason,
+    entry_hash,
+    gap_hash,
+    genesis_hash,
+    preimage,
+    preimage_format,
+)
+from modeltrail.ledger.records import Record, Records
 from modeltrail.ledger.row import GAP, RECORD, Row
 
 __all__ = ["Head", "Position", "Record", "Sequencer"]
-
-
-class Record(NamedTuple):
-    """A committed Kafka record, as it came from the broker. `timestamp` is in milliseconds."""
-
-    offset: int
-    timestamp: int
-    key: bytes | None
-    headers: tuple[tuple[bytes, bytes | None], ...]
-    value: bytes | None
-
-    def digest(self) -> bytes:
-        """Its record hash, 32 bytes."""
-        return hash_record(self.key, self.headers, self.value)
 
 
 class Head(NamedTuple):
@@ -57,7 +56,7 @@ class Position(Enum):
 class Sequencer:
     """Appends to one chain. Not to be shared between threads."""
 
-    __slots__ = ("_chain_text", "chain", "log_time", "next_offset", "next_seq", "prev_hash")
+    __slots__ = ("_chain_text", "_linked", "chain", "log_time", "next_offset", "next_seq", "prev_hash")
 
     def __init__(self, chain: Chain, *, next_seq: int, next_offset: int, prev_hash: bytes, log_time: int) -> None:
         self.chain = chain
@@ -66,6 +65,8 @@ class Sequencer:
         self.prev_hash = prev_hash
         self.log_time = log_time
         self._chain_text = str(chain).encode()
+        # The preimage after prev_hash as one format, so that nothing is copied twice.
+        self._linked = preimage_format(self._chain_text)
 
     @classmethod
     def begin(cls, chain: Chain, reason: GenesisReason, old_head: Head | None) -> "Sequencer":
@@ -139,6 +140,55 @@ class Sequencer:
         self.next_offset += 1
         self.prev_hash = link
         return row
+
+    def extend(self, records: Records, judgements: Sequence[Judgement], contract: int) -> Run:
+        """Append records in offset order, and a gap before each that is not the next one.
+
+        The same entries as `append` and `append_gap` make one by one. `records` are not empty; ValueError where one of
+        them was appended already.
+        As with `append_gap`, whoever calls has asked the broker about every hole.
+        """
+        digests = records.digests()
+        judged = list(judgements)
+        gaps: dict[int, int] = {}
+        if not records.follow(self.next_offset):
+            records, digests, judged, gaps = self._with_gaps(records, digests, judged)
+        offsets, timestamps = records.offsets, records.timestamps
+        log_times = list(accumulate(timestamps, max, initial=self.log_time))[1:]
+        first_seq, first_prev, link, linked = self.next_seq, self.prev_hash, self.prev_hash, self._linked
+        entry_hashes = [
+            link := sha256(linked % (link, seq, offset, timestamp, hexlify(digest))).digest()
+            for seq, offset, timestamp, digest in zip(
+                range(first_seq, first_seq + len(offsets)), offsets, timestamps, digests, strict=True
+            )
+        ]
+        self.log_time = log_times[-1]
+        self.next_seq += len(offsets)
+        self.next_offset = offsets[-1] + 1
+        self.prev_hash = link
+        columns = tuple(zip(*judged, strict=True))
+        return Run(
+            self.chain, first_seq, records, log_times, gaps, digests, first_prev, entry_hashes, columns, contract
+        )
+
+    def _with_gaps(
+        self, records: Records, digests: list[bytes], judgements: list[Judgement]
+    ) -> tuple[Records, list[bytes], list[Judgement], dict[int, int]]:
+        """Return the same columns with gaps among them, and the first missing offset of each gap by its place."""
+        whole: list[tuple[Record, bytes, Judgement]] = []
+        gaps: dict[int, int] = {}
+        expected = self.next_offset
+        for record, digest, judgement in zip(records, digests, judgements, strict=True):
+            if record.offset < expected:
+                raise ValueError(f"{self.chain}: offset {record.offset} is not the next one, {expected}")
+            if record.offset > expected:
+                gaps[len(whole)] = expected
+                gap = Record(record.offset - 1, GAP_TIMESTAMP, None, (), None)
+                whole.append((gap, gap_hash(expected, record.offset - 1), GAP_JUDGEMENT))
+            whole.append((record, digest, judgement))
+            expected = record.offset + 1
+        all_records, all_digests, all_judgements = zip(*whole, strict=True)
+        return Records.of(all_records), list(all_digests), list(all_judgements), gaps
 
     def append_gap(self, last_missing: int, contract: int) -> Row:
         """Append a gap from the next offset to `last_missing`: offsets that hold no committed record.

@@ -3,12 +3,11 @@
 import logging
 import time
 from collections import Counter as Tally
-from collections.abc import Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from modeltrail.ledger.chain import Chain, PartitionId
-from modeltrail.ledger.row import Row
+from modeltrail.ledger.entries import REASON_CLASS, STATUS, Entries
 
 __all__ = ["WorkerMetrics"]
 
@@ -69,12 +68,13 @@ class WorkerMetrics:
             registry=self.registry,
         )
 
-    def chained(self, partition: PartitionId, rows: Sequence[Row]) -> None:
+    def chained(self, partition: PartitionId, rows: Entries) -> None:
         """See `Observer.chained`."""
-        for status, count in Tally(row.status for row in rows).items():
+        for status, count in Tally(rows.judged(STATUS)).items():
             self._events.labels(partition.topic, status).inc(count)
-        for reason, count in Tally(row.reason_class for row in rows if row.reason_class).items():
-            self._rejects.labels(partition.topic, reason).inc(count)
+        for reason, count in Tally(rows.judged(REASON_CLASS)).items():
+            if reason:
+                self._rejects.labels(partition.topic, reason).inc(count)
         self._head.labels(partition.topic, partition.partition).set(rows[-1].seq)
         self.last_progress = time.monotonic()
 

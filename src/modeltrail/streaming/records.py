@@ -3,19 +3,26 @@
 from collections.abc import Sequence
 from typing import Any
 
-from modeltrail.ledger.sequencer import Record
+from modeltrail.ledger.records import Headers, Record, Records
 
 __all__ = ["to_record", "to_records"]
 
 
 def to_record(record: Any) -> Record:
     """Return a consumer record as it stood in the log, header names as bytes."""
-    headers = record.headers
-    if headers:
-        headers = tuple([(name if type(name) is bytes else name.encode(), content) for name, content in headers])
-    return Record(record.offset, record.timestamp, record.key, headers or (), record.value)
+    return Record(record.offset, record.timestamp, record.key, _headers(record.headers), record.value)
 
 
-def to_records(records: Sequence[Any]) -> list[Record]:
+def to_records(records: Sequence[Any]) -> Records:
     """Return a batch of consumer records, in their order."""
-    return [to_record(record) for record in records]
+    return Records(
+        [record.offset for record in records],
+        [record.timestamp for record in records],
+        [record.key for record in records],
+        [_headers(record.headers) if record.headers else () for record in records],
+        [record.value for record in records],
+    )
+
+
+def _headers(headers: Sequence[tuple[Any, bytes | None]]) -> Headers:
+    return tuple([(name if type(name) is bytes else name.encode(), content) for name, content in headers])
