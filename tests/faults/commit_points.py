@@ -98,31 +98,32 @@ def install(doom):
     _around(KafkaOutbox, "_reject", doom, before="send.within")
     _around(IngestGate, "durable", doom, before="durable.before", after="durable.after")
     _around(Consumer, "_commit", doom, before="offsets.before", after="offsets.after")
-    _around(Ingest, "give_up", doom, before="give_up.before", after="give_up.after")
+    # The first assignment of a worker gives up nothing.
+    _around(Ingest, "give_up", doom, before="give_up.before", after="give_up.after", when=lambda _, given: list(given))
 
 
-def _around(owner, name, doom, *, before=None, after=None, after_s=0.0):
+def _around(owner, name, doom, *, before=None, after=None, after_s=0.0, when=None):
     original = getattr(owner, name)
+
+    def reach(point, args, after_s=0.0):
+        if point and (when is None or when(*args)):
+            doom.reach(point, after_s)
 
     if asyncio.iscoroutinefunction(original):
 
         @functools.wraps(original)
         async def wrapped(*args, **kwargs):
-            if before:
-                doom.reach(before, after_s)
+            reach(before, args, after_s)
             result = await original(*args, **kwargs)
-            if after:
-                doom.reach(after)
+            reach(after, args)
             return result
     else:
 
         @functools.wraps(original)
         def wrapped(*args, **kwargs):
-            if before:
-                doom.reach(before, after_s)
+            reach(before, args, after_s)
             result = original(*args, **kwargs)
-            if after:
-                doom.reach(after)
+            reach(after, args)
             return result
 
     setattr(owner, name, wrapped)

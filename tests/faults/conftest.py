@@ -73,7 +73,9 @@ def install(apache_stack, tmp_path):
 
     def make(*, partitions=2, stack=None, **settings):
         extra = {f"MODELTRAIL_{name}": str(value) for name, value in settings.items()}
-        made.append(Installation(stack or apache_stack, tmp_path, partitions=partitions, extra_env=SHORT | extra))
+        folder = tmp_path / f"installation-{len(made)}"
+        folder.mkdir()
+        made.append(Installation(stack or apache_stack, folder, partitions=partitions, extra_env=SHORT | extra))
         return made[-1].prepare()
 
     yield make

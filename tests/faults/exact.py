@@ -5,23 +5,25 @@ import pyarrow as pa
 
 from modeltrail.events.notices import Block, Reject
 from modeltrail.storage.arrow_rows import COLUMNS, to_stream
-from tests.integration.installation import until
+from modeltrail.streaming.records import to_record
+from tests.integration.installation import DEADLINE_S, folded, until
 
 COMPARED = [name for name in COLUMNS if name != "appended_at"]
 
 
-async def alerts(installation, kind, within=60):
-    """The alerts of a kind that the ledger holds, as (kind, severity, message); waits for the first."""
+async def alerts(installation, kind, within=60, count=1):
+    """The alerts of a kind that the ledger holds, as (kind, severity, message); waits for the first `count`."""
 
     def raised():
         client = installation.client()
         try:
             rows = client.query("SELECT kind, severity, message FROM alerts_raised FINAL").result_rows
-            return [row for row in rows if row[0] == kind]
+            found = [row for row in rows if row[0] == kind]
+            return found if len(found) >= count else None
         finally:
             client.close()
 
-    return await until(raised, within=within, what=f"an alert {kind}")
+    return await until(raised, within=within, what=f"{count} alerts {kind}")
 
 
 def _plain(table):
@@ -40,20 +42,47 @@ def _plain(table):
     return list(zip(*columns, strict=True))
 
 
-async def folded_rows(installation, partition):
-    """What an undisturbed run would have stored: every column of every row but the time of the insert."""
-    rows = await installation.fold(partition)
-    return _plain(pa.ipc.open_stream(to_stream(rows, 0)).read_all()) if rows else []
+async def logs_of(installation, family="predictions"):
+    """{partition number: (begin, committed records)} of a whole topic, read by one consumer without a group."""
+    consumer = aiokafka.AIOKafkaConsumer(
+        bootstrap_servers=installation.stack.bootstrap_servers,
+        group_id=None,
+        auto_offset_reset="none",
+        isolation_level="read_committed",
+        fetch_max_wait_ms=50,
+    )
+    await consumer.start()
+    try:
+        tps = [aiokafka.TopicPartition(installation.topic(family), n) for n in range(installation.partitions)]
+        begins, ends = await consumer.beginning_offsets(tps), await consumer.end_offsets(tps)
+        consumer.assign(tps)
+        for tp, begin in begins.items():
+            consumer.seek(tp, begin)
+        records = {tp.partition: [] for tp in tps}
+        while [tp for tp in tps if await consumer.position(tp) < ends[tp]]:
+            for tp, came in (await consumer.getmany(timeout_ms=200)).items():
+                records[tp.partition] += [to_record(record) for record in came]
+        return {tp.partition: (begins[tp], records[tp.partition]) for tp in tps}
+    finally:
+        await consumer.stop()
 
 
-def stored_rows(installation, partition):
-    """The same columns as the ledger holds them, duplicates merged."""
+async def folds_of(installation, family="predictions"):
+    """{partition: the rows that an undisturbed run of its log would have stored in epoch 0}."""
+    return {
+        (partition := installation.partition(number, family)): folded(partition, begin, records)
+        for number, (begin, records) in (await logs_of(installation, family)).items()
+    }
+
+
+def stored_rows(installation, family="predictions"):
+    """{partition number: rows} as the ledger holds them, every column but the time of the insert, duplicates merged."""
     client = installation.client()
     try:
         table = client.query_arrow(
-            f"SELECT {', '.join(COMPARED)} FROM ledger FINAL"
-            " WHERE topic = {topic:String} AND partition = {partition:UInt32} ORDER BY epoch, first_offset, seq",
-            parameters={"topic": partition.topic, "partition": partition.partition},
+            f"SELECT {', '.join(COMPARED)} FROM ledger FINAL WHERE topic = {{topic:String}}"
+            " ORDER BY partition, epoch, first_offset, seq",
+            parameters={"topic": installation.topic(family)},
             settings={
                 "output_format_arrow_string_as_string": 0,
                 "output_format_arrow_low_cardinality_as_dictionary": 0,
@@ -61,18 +90,21 @@ def stored_rows(installation, partition):
         )
     finally:
         client.close()
-    return _plain(table)
+    stored = {number: [] for number in range(installation.partitions)}
+    for row in _plain(table):
+        stored[row[COMPARED.index("partition")]].append(row)
+    return stored
 
 
-async def assert_same_bytes(installation, family="predictions"):
+def assert_same_bytes(folds, stored):
     """The ledger equals the fold of the same log in every column, row by row."""
-    for number in range(installation.partitions):
-        partition = installation.partition(number, family)
-        folded, stored = await folded_rows(installation, partition), stored_rows(installation, partition)
-        for mine, theirs in zip(folded, stored, strict=False):
-            differing = [name for name, a, b in zip(COMPARED, mine, theirs, strict=True) if a != b]
-            assert not differing, f"{partition} seq {mine[COMPARED.index('seq')]} differs in {differing}"
-        assert len(stored) == len(folded), f"{partition}: {len(folded)} in the log, {len(stored)} in the ledger"
+    for partition, rows in folds.items():
+        mine = _plain(pa.ipc.open_stream(to_stream(rows, 0)).read_all()) if rows else []
+        theirs = stored[partition.partition]
+        for a, b in zip(mine, theirs, strict=False):
+            differing = [name for name, x, y in zip(COMPARED, a, b, strict=True) if x != y]
+            assert not differing, f"{partition} seq {a[COMPARED.index('seq')]} differs in {differing}"
+        assert len(theirs) == len(mine), f"{partition}: {len(mine)} in the log, {len(theirs)} in the ledger"
 
 
 async def messages_of(installation, topic):
@@ -101,7 +133,7 @@ async def _partitions(consumer, topic):
     return sorted(metadata.partitions_for_topic(topic))
 
 
-async def assert_announced(installation, family="predictions"):
+async def assert_announced(installation, folds):
     """Every entry is covered by a receipt in every partition of blocks, every rejected one by its reject."""
     blocks = await messages_of(installation, f"{installation.prefix}.blocks")
     rejected = await messages_of(installation, f"{installation.prefix}.rejected")
@@ -110,15 +142,12 @@ async def assert_announced(installation, family="predictions"):
         for values in rejected.values()
         for reject in map(Reject.parse, values)
     }
-    for number in range(installation.partitions):
-        partition = installation.partition(number, family)
-        rows = await installation.fold(partition)
-        if not rows:
-            continue
+    receipts = {tp: [Block.parse(value) for value in values] for tp, values in blocks.items()}
+    for rows in filter(None, folds.values()):
         chain, heads = str(rows[0].chain), {row.seq: row.entry_hash.hex() for row in rows}
-        for tp, values in blocks.items():
+        for tp, found in receipts.items():
             covered = set()
-            for block in map(Block.parse, values):
+            for block in found:
                 if block.chain == chain:
                     covered.update(range(block.first_seq, block.last_seq + 1))
                     assert block.head == heads[block.last_seq], f"{tp}: a receipt for another entry: {block}"
@@ -128,35 +157,60 @@ async def assert_announced(installation, family="predictions"):
                 assert announced.get((chain, row.seq)) == row.record_hash.hex(), f"seq {row.seq} of {chain}: no reject"
 
 
-async def assert_acknowledged(installation, family="predictions"):
+def assert_acknowledged(committed, stored):
     """The group's offsets do not lie beyond what the ledger holds."""
-    committed = await installation.committed(family)
+    offset_at = COMPARED.index("offset")
     for number, offset in committed.items():
-        rows = installation.rows(installation.partition(number, family))
-        assert (offset or 0) <= (rows[-1][2] + 1 if rows else 0), f"partition {number}: {offset} is acknowledged"
+        rows = stored[number]
+        assert (offset or 0) <= (rows[-1][offset_at] + 1 if rows else 0), (
+            f"partition {number}: {offset} is acknowledged"
+        )
 
 
 async def assert_undisturbed(installation, family="predictions", *, verify=True):
     """All of it: bytes, announcements, acknowledgements, and the verdict of the command, typed tables included."""
-    await assert_same_bytes(installation, family)
-    await assert_announced(installation, family)
-    await assert_acknowledged(installation, family)
+    folds, stored = await folds_of(installation, family), stored_rows(installation, family)
+    assert_same_bytes(folds, stored)
+    await assert_announced(installation, folds)
+    assert_acknowledged(await installation.committed(family), stored)
     if verify:
         code, result = installation.verify()
         assert code == 0, result
 
 
+async def caught_up(installation, family="predictions", *, within=DEADLINE_S):
+    """Wait until the ledger reaches the end of what the log holds now."""
+    wanted = {n: records[-1].offset for n, (_, records) in (await logs_of(installation, family)).items() if records}
+    client = installation.client()
+    behind = {}
+
+    def reached():
+        nonlocal behind
+        rows = client.query(
+            "SELECT partition, max(offset) FROM ledger WHERE topic = {topic:String} GROUP BY partition",
+            parameters={"topic": installation.topic(family)},
+        ).result_rows
+        ledger = dict(rows)
+        behind = {n: (ledger.get(n, -1), last) for n, last in wanted.items() if ledger.get(n, -1) < last}
+        return not behind
+
+    try:
+        await until(reached, within=within, what="the ledger at the end of the log", every=0.2)
+    except AssertionError as error:
+        raise AssertionError(f"{error}: partition: (in the ledger, in the log): {behind}") from None
+    finally:
+        client.close()
+
+
 async def finish(installation, worker, family="predictions"):
-    """Wait until this worker is ready and the group has acknowledged all that the log holds; stop it in order."""
+    """Wait until everything is chained and acknowledged and this worker is ready; stop it in order."""
+    await caught_up(installation, family)
     await until(worker.ready, what="the worker is ready")
+    wanted = {n: records[-1].offset for n, (_, records) in (await logs_of(installation, family)).items() if records}
 
     async def acknowledged():
         committed = await installation.committed(family)
-        for number, offset in committed.items():
-            _, records = await installation.log_of(installation.partition(number, family))
-            if records and (offset or 0) <= records[-1].offset:
-                return False
-        return True
+        return all((committed[number] or 0) > last for number, last in wanted.items())
 
     await until(acknowledged, what="everything acknowledged", every=0.3)
     assert worker.stop() == 0, worker.output[-2000:]

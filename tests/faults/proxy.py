@@ -8,6 +8,7 @@ Chance comes from a seed alone: the n-th exchange of two runs with the same seed
 """
 
 import asyncio
+import base64
 import contextlib
 import random
 import socket
@@ -140,9 +141,10 @@ class TcpProxy:
         except (_CutError, OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass
         finally:
-            _end_hard(writer)
-            if upstream is not None:
-                _end_hard(upstream)
+            for stream in filter(None, (writer, upstream)):
+                _end_hard(stream)
+                with contextlib.suppress(OSError, asyncio.CancelledError):
+                    await stream.wait_closed()
             self._writers.discard(writer)
             self._tasks.discard(task)
 
@@ -232,9 +234,29 @@ class Request:
         target = f"{parts.path}?{urlencode({**self.params, **settings})}"
         return Request(self.head.replace(self.target.encode(), target.encode(), 1), self.body, target, self.params)
 
+    def with_body(self, body):
+        """The same request with another body, whose length is told as if it were the whole one."""
+        told = b"content-length: %d" % len(self.body)
+        at = self.head.lower().index(told)
+        head = self.head[:at] + b"content-length: %d" % len(body) + self.head[at + len(told) :]
+        return Request(head, body, self.target, self.params)
+
+    def without_login(self):
+        """The same request with a password that is wrong."""
+        lines = self.head.split(b"\r\n")
+        wrong = base64.b64encode(b"writer:wrong")
+        lines = [b"Authorization: Basic " + wrong if x.lower().startswith(b"authorization:") else x for x in lines]
+        return Request(b"\r\n".join(lines), self.body, self.target, self.params)
+
 
 def entries(request):
+    """Inserts of blocks into any ledger."""
     return request.inserts_entries
+
+
+def entries_of(installation):
+    """Inserts of blocks into the ledger of one installation."""
+    return lambda request: request.inserts_entries and request.params.get("database") == installation.prefix
 
 
 def everything(_request):
@@ -245,8 +267,9 @@ def everything(_request):
 class Fault:
     """What happens to the next `times` requests that `matches`; None: to all of them.
 
-    The request:   `settings` are added to it; with `lose_request` it never reaches the server; `repeat` sends it
-                   that many times more, one after the other.
+    The request:   `settings` are added to it; `edit` gets (request, random) and returns another one; with
+                   `lose_request` it never reaches the server; `repeat` sends it that many times more, one after the
+                   other; `then` is called in a thread of its own as soon as it was passed on.
     The response:  held back for `delay_s` and until `until` is set; `black_hole` never passes it on while the
                    connection stays open; `cut_after` passes on so many bytes of it and ends the connection (0: the
                    server did its work and nobody hears of it); a function gets (random, length).
@@ -256,8 +279,10 @@ class Fault:
     matches: Callable[[Request], bool] = everything
     times: int | None = 1
     settings: Mapping[str, object] = field(default_factory=dict)
+    edit: Callable[[Request, random.Random], Request] | None = None
     lose_request: bool = False
     repeat: int = 0
+    then: Callable[[], None] | None = None
     delay_s: float = 0.0
     until: threading.Event | None = None
     black_hole: bool = False
@@ -301,9 +326,13 @@ class StoreProxy(TcpProxy):
                 raise _CutError
             if fault is not None and fault.settings:
                 request = request.with_settings(fault.settings)
+            if fault is not None and fault.edit is not None:
+                request = fault.edit(request, self.random)
             for _ in range(1 + (fault.repeat if fault is not None else 0)):
                 upstream.write(request.head + request.body)
                 await upstream.drain()
+                if fault is not None and fault.then is not None:
+                    await asyncio.to_thread(fault.then)
                 whole, response = await self._read_response(there)
             await self._respond(writer, response, fault)
             if not whole:

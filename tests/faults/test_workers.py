@@ -1,15 +1,28 @@
 """Workers that die, freeze, come back, come and go: the ledger equals an undisturbed run of the same log."""
 
+import asyncio
+import contextlib
+import signal
+import time
+
 import pytest
 
-from tests.faults.conftest import doomed
-from tests.faults.exact import assert_undisturbed, finish
+from tests.faults.commit_points import POINTS
+from tests.faults.conftest import doomed, through
+from tests.faults.exact import assert_undisturbed, caught_up, finish
+from tests.faults.proxy import Fault, StoreProxy, entries_of
 from tests.integration.events_for_tests import POISON, predictions
 from tests.integration.installation import until
 
 pytestmark = pytest.mark.kafka
 
 BAD = [POISON["not json"], POISON["deep"], POISON["header name not utf-8"]]
+
+DOUBTFUL = ("read_back.before", "read_back.after")
+"""Points that are reached only after an insert whose answer was lost."""
+
+LEAVING = ("give_up.before", "give_up.after")
+"""Points that are reached when a worker is told to stop."""
 
 
 def batch(count, start):
@@ -20,12 +33,160 @@ def batch(count, start):
     return records
 
 
-async def test_a_worker_killed_after_an_insert(install):
-    here = install()
-    worker = doomed(here, "insert.after:1:kill")
-    await here.produce(batch(200, 0))
-    await until(lambda: not worker.alive, what="the worker is dead")
-    assert worker.process.returncode == -9
+@contextlib.asynccontextmanager
+async def producing(here, count):
+    """Records keep coming, `count` at a time, while the block lasts."""
+    over = asyncio.Event()
+
+    async def work():
+        number = 0
+        while not over.is_set():
+            await here.produce(batch(count, number))
+            number += count
+            await asyncio.sleep(0.1)
+
+    task = asyncio.create_task(work())
+    try:
+        yield
+    finally:
+        over.set()
+        await task
+
+
+async def die_at(here, proxy, points, *, nth=1):
+    """One worker after the other, each with new records to chain, each killed at another point."""
+    for number, point in enumerate(points):
+        await here.produce(batch(60 * nth, 1_000 * number))
+        if point in DOUBTFUL:
+            proxy.add(Fault(entries_of(here), cut_after=0))
+        worker = doomed(here, f"{point}:{nth}:kill", **through(proxy))
+        if point in LEAVING:
+            await until(worker.ready, what="ready")
+            await here.produce(batch(60, 1_000 * number + 500))
+            worker.signal(signal.SIGTERM)
+        elif nth > 1:
+            await keep_busy(here, worker)
+        await until(lambda worker=worker: not worker.alive, what=f"dead at {point}")
+        assert worker.process.returncode == -signal.SIGKILL, f"{point}: {worker.output[-2000:]}"
+    worker = here.worker()
+    await finish(here, worker)
+    await assert_undisturbed(here)
+
+
+async def keep_busy(here, worker, seconds=60):
+    """Give a worker something to chain, again and again, until it is gone."""
+    end = time.monotonic() + seconds
+    start = 100_000
+    while worker.alive and time.monotonic() < end:
+        await here.produce(batch(20, start))
+        start += 100
+        await asyncio.sleep(0.3)
+
+
+async def test_a_worker_killed_at_any_commit_point_leaves_nothing_that_the_next_one_does_not_complete(install, faults):
+    points = sorted(POINTS)
+    # Those of the first assignment come first in an installation of their own: later ones find an offset.
+    first = [point for point in points if point.startswith("start.")]
+    faults.random.shuffle(points := [point for point in points if point not in first])
+    groups = [[first[0], *points[0::3]], [first[1], *points[1::3]], points[2::3]]
+    installations = [install() for _ in groups]
+    with StoreProxy(installations[0].stack.clickhouse.port, seed=faults.seed) as proxy:
+        for nth in range(1, 1 + faults.times(1, 3)):
+            # The second time of a first assignment never comes.
+            chosen = [[p for p in group if nth == 1 or p not in (*first, *LEAVING)] for group in groups]
+            await asyncio.gather(
+                *(die_at(here, proxy, group, nth=nth) for here, group in zip(installations, chosen, strict=True))
+            )
+
+
+async def test_workers_killed_at_random_moments_lose_and_double_nothing(install, faults):
+    here = install(WORKER__BLOCK_ROWS=200, WORKER__POLL_RECORDS=100)
+    times = faults.times(3, 20)
+    async with producing(here, 200):
+        workers = [here.worker(), here.worker()]
+        await until(lambda: here.rows(here.partition()), what="work has begun")
+        for _ in range(times):
+            await asyncio.sleep(faults.random.uniform(0.0, 3.0))
+            victim = faults.random.randrange(2)
+            workers[victim].kill()
+            workers[victim] = here.worker()
+    await caught_up(here)
+    assert all(worker.alive for worker in workers)
+    await until(workers[0].ready, what="ready")
+    assert workers[0].stop() == 0
+    await finish(here, workers[1])
+    await assert_undisturbed(here)
+
+
+FROZEN = ("insert.before", "insert.within", "send.before", "durable.before", "offsets.before", "reading.before")
+
+
+async def thaw_late(here, point):
+    """A worker freezes at `point` past its session; another takes over; then the frozen one goes on where it was."""
+    await here.produce(batch(120, 0))
+    frozen = doomed(here, f"{point}:1:stop")
+    await until(lambda: state_of(frozen) == "T", what=f"frozen at {point}")
+    heir = here.worker()
+    await here.produce(batch(120, 1_000))
+    await caught_up(here)
+    await until(heir.ready, what="the heir is ready")
+    frozen.signal(signal.SIGCONT)
+    await here.produce(batch(120, 2_000))
+    await caught_up(here)
+    await until(frozen.ready, what="the zombie has joined again")
+    assert frozen.stop() == 0, frozen.output[-2000:]
+    await here.produce(batch(20, 3_000))
+    await finish(here, heir)
+    await assert_undisturbed(here)
+
+
+def state_of(worker):
+    """The state of a process as the kernel names it: T is stopped."""
+    try:
+        with open(f"/proc/{worker.process.pid}/stat") as stat:  # noqa: PTH123 - not a file of ours
+            return stat.read().rsplit(")", 1)[1].split()[0]
+    except OSError:
+        return None
+
+
+async def test_a_worker_frozen_past_its_session_writes_late_and_changes_nothing(install, faults):
+    points = FROZEN if faults.full else FROZEN[:2]
+    for pair in zip(points[::2], points[1::2], strict=True):
+        await asyncio.gather(*(thaw_late(install(), point) for point in pair))
+
+
+async def test_joins_and_leaves_within_a_minute(install, faults):
+    here = install(partitions=6, WORKER__BLOCK_ROWS=200)
+    changes = faults.times(6, 20)
+    pause = faults.seconds(15, 60) / changes
+    async with producing(here, 120):
+        workers = [here.worker()]
+        for _ in range(changes):
+            await asyncio.sleep(pause * faults.random.uniform(0.5, 1.5))
+            if len(workers) > 1 and (len(workers) > 3 or faults.random.random() < 0.5):
+                leaving = workers.pop(faults.random.randrange(len(workers)))
+                faults.random.choice((leaving.kill, lambda leaving=leaving: leaving.signal(signal.SIGTERM)))()
+            else:
+                workers.append(here.worker())
+    await caught_up(here)
+    for worker in workers[1:]:
+        await until(worker.ready, what="ready")
+        assert worker.stop() == 0, worker.output[-2000:]
+    await finish(here, workers[0])
+    await assert_undisturbed(here)
+
+
+ONE_PARTITION = {f"TOPICS__PARTITIONS__{family}": 1 for family in ("BLOCKS", "REJECTED", "ALERTS")}
+
+
+async def test_64_partitions_on_one_worker_that_is_killed_in_the_middle(install, faults):
+    here = install(partitions=64, **ONE_PARTITION, WORKER__BLOCK_ROWS=2_000)
+    records = faults.times(6_400, 64_000)
+    await here.produce(batch(records // 2, 0))
+    worker = here.worker()
+    await until(lambda: here.rows(here.partition(63)), what="the last partition has entries")
+    worker.kill()
+    await here.produce(batch(records // 2, records))
     worker = here.worker()
     await finish(here, worker)
     await assert_undisturbed(here)

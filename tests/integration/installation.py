@@ -294,15 +294,7 @@ class Installation:
 
     async def fold(self, partition: PartitionId):
         """What the partition's log folds to in epoch 0: the entry hashes in order, made without a worker."""
-        begin, records = await self.log_of(partition)
-        sequencer = Sequencer.begin(Chain(*partition, 0, begin), GenesisReason.START, None)
-        rows = []
-        for record in records:
-            if record.offset > sequencer.next_offset:
-                rows.append(sequencer.append_gap(record.offset - 1, CONTRACT_VERSION))
-            judged = judge(partition.topic, record.key, record.headers, record.value)
-            rows.append(sequencer.append(record, record.digest(), judged, CONTRACT_VERSION))
-        return rows
+        return folded(partition, *await self.log_of(partition))
 
     async def chained_to_the_end(self, family="predictions", *, epoch=None, within=DEADLINE_S):
         """Wait until each partition's ledger reaches the end of its log."""
@@ -340,6 +332,18 @@ class Installation:
             timeout=DEADLINE_S,
         )
         return done.returncode, json.loads(done.stdout.splitlines()[-1])
+
+
+def folded(partition: PartitionId, begin, records):
+    """The rows of epoch 0 that these records of a log from offset `begin` on become, made without a worker."""
+    sequencer = Sequencer.begin(Chain(*partition, 0, begin), GenesisReason.START, None)
+    rows = []
+    for record in records:
+        if record.offset > sequencer.next_offset:
+            rows.append(sequencer.append_gap(record.offset - 1, CONTRACT_VERSION))
+        judged = judge(partition.topic, record.key, record.headers, record.value)
+        rows.append(sequencer.append(record, record.digest(), judged, CONTRACT_VERSION))
+    return rows
 
 
 def http_get(url):
