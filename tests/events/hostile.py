@@ -74,6 +74,7 @@ HOSTILE = [
     Hostile("two", TOPIC, headers(), value(score="x", item_id=1), "invalid_data", "data.item_id: 1: must be a string (1 more in this event)"),
     Hostile("no type", TOPIC, headers(type=None), value(), "envelope", "type: missing: is required"),
     Hostile("unknown type", TOPIC, headers(type="modeltrail.prediction.record.v1"), value(), "unknown_type", 'type: "modeltrail.prediction.record.v1": must be a type that the contract knows; did you mean \'modeltrail.prediction.recorded.v1\'?'),
+    Hostile("type of nobody", TOPIC, headers(type="modeltrail.nothing.happened.v1"), value(), "unknown_type", 'type: "modeltrail.nothing.happened.v1": must be a type that the contract knows'),
     Hostile("wrong topic", "modeltrail.runs", headers(), value(), "wrong_topic", 'topic: "modeltrail.runs": modeltrail.prediction.recorded.v1 belongs on the topic <prefix>.predictions'),
     Hostile("wrong topic2", "xpredictions", headers(), value(), "wrong_topic", 'topic: "xpredictions": modeltrail.prediction.recorded.v1 belongs on the topic <prefix>.predictions'),
     Hostile("no id", TOPIC, headers(id=None), value(), "envelope", "id: missing: is required"),

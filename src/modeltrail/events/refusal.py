@@ -117,9 +117,12 @@ def _short(path: str) -> str:
     return json.dumps(path if len(path) <= _SHOWN_MAX else path[: _SHOWN_MAX - 3] + "...")[1:-1]
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Return `; did you mean ...?` with the known name that looks most like `name`, or nothing."""
-    close = difflib.get_close_matches(name[:200], list(known), n=1)
+def nearest(name: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:
+    """Return `; did you mean ...?` with the known name that looks most like `name`, or nothing.
+
+    `cutoff` is the least likeness, from 0 to 1, that counts.
+    """
+    close = difflib.get_close_matches(name[:200], list(known), n=1, cutoff=cutoff)
     return f"; did you mean {close[0]!r}?" if close else ""
 
 

@@ -104,7 +104,7 @@ def event_type(name: str) -> EventType:
     """Return the type with this CloudEvents `type`; a RefusedError names the nearest one that exists."""
     kind = EVENT_TYPES.get(name)
     if kind is None:
-        expected = "must be a type that the contract knows" + nearest(name, EVENT_TYPES)
+        expected = "must be a type that the contract knows" + nearest(name, EVENT_TYPES, cutoff=0.8)
         raise RefusedError(ReasonClass.UNKNOWN_TYPE, "type", name, expected)
     return kind
 
