@@ -26,7 +26,6 @@ class WorkerMetrics:
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self.registry = registry or CollectorRegistry()
         self.unavailable: dict[str, str] = {}
-        self.last_progress = time.monotonic()
         self._logged: dict[str, float] = {}
         self._events = Counter(
             "modeltrail_events_total", "Records chained", ["topic", "status"], registry=self.registry
@@ -76,7 +75,6 @@ class WorkerMetrics:
             if reason:
                 self._rejects.labels(partition.topic, reason).inc(count)
         self._head.labels(partition.topic, partition.partition).set(rows[-1].seq)
-        self.last_progress = time.monotonic()
 
     def inserted(self, rows: int, size: int, seconds: float) -> None:
         """See `Observer.inserted`."""
@@ -84,7 +82,6 @@ class WorkerMetrics:
         self._bytes.inc(size)
         self._insert.observe(seconds)
         self._durable.set_to_current_time()
-        self.last_progress = time.monotonic()
 
     def waiting(self, dependency: str, error: Exception) -> None:
         """See `Observer.waiting`."""

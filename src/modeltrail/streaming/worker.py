@@ -13,7 +13,7 @@ import os
 import signal
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ from modeltrail.streaming.log import KafkaLog
 from modeltrail.streaming.metrics import WorkerMetrics
 from modeltrail.streaming.outbox import KafkaOutbox
 from modeltrail.streaming.topics import audited_topics, check_topics, outbox_topics
+from modeltrail.streaming.watchdog import Stuck, Watchdog
 
 __all__ = ["run_worker"]
 
@@ -46,8 +47,8 @@ LOOK_S = 2.0
 LATE_BLOCKS_S = 30.0
 """Seconds between two looks for blocks that landed in a closed epoch."""
 
-STUCK_S = 300.0
-"""A worker that is behind, waits for nothing and made no progress for this long ends, to be started again."""
+ASK_STORE_S = 5.0
+"""Seconds between two questions to the store: a worker without records to chain would not notice that it is away."""
 
 STOP_S = 45.0
 """Seconds that an orderly stop may take."""
@@ -79,6 +80,12 @@ class _Parts:
     metrics: WorkerMetrics
     http: WorkerHttp
     broker_error: str = ""
+    store_error: str = ""
+
+    def assigned(self) -> list[PartitionId]:
+        """Return the audited partitions that the group gave to this worker, placed or not."""
+        app = self.app
+        return sorted(app.ingest_gate.name(tp) for tp in app.consumer.assignment() if tp.topic in app.audited_topics)
 
 
 async def run_worker(settings: Settings, *, on_ready: Callable[[str], None] | None = None) -> None:
@@ -165,7 +172,7 @@ async def _serve(parts: _Parts, stop: asyncio.Event, on_ready: Callable[[str], N
     async def drain(*_args: Any, **_kwargs: Any) -> None:
         # Agents are alive and the consumer is open: the last chance to store, announce and commit.
         app.consumer.stop_flow()
-        await parts.ingest.give_up([lane.partition for lane in parts.ingest.lanes], within_s=STOP_S / 2)
+        await parts.ingest.give_up(parts.assigned(), within_s=parts.settings.worker.drain_s)
         await app.consumer.commit()
 
     starting = asyncio.create_task(app.start(), name="start")
@@ -173,7 +180,8 @@ async def _serve(parts: _Parts, stop: asyncio.Event, on_ready: Callable[[str], N
     stopping = asyncio.create_task(stop.wait(), name="signal")
     committing = asyncio.create_task(parts.ingest.run(), name="ingest")
     looking = asyncio.create_task(_look_after(parts), name="look")
-    watched = {starting, crashed, stopping, committing, looking}
+    asking = asyncio.create_task(_ask_store(parts), name="ask")
+    watched = {starting, crashed, stopping, committing, looking, asking}
     try:
         while True:
             done, _ = await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
@@ -187,9 +195,10 @@ async def _serve(parts: _Parts, stop: asyncio.Event, on_ready: Callable[[str], N
         reason = _reason(parts, done - {stopping, crashed})
     finally:
         await _stop(parts, starting)
-        for task in (starting, crashed, stopping, committing, looking):
+        tasks = (starting, crashed, stopping, committing, looking, asking)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(starting, crashed, stopping, committing, looking, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
     if reason is not None:
         raise reason
     if app.crash_reason is not None:
@@ -217,10 +226,11 @@ async def _stop(parts: _Parts, starting: asyncio.Task[Any]) -> None:
         starting.cancel()
     try:
         await asyncio.wait_for(parts.app.stop(), STOP_S)
-    except TimeoutError:
+    except Exception as error:  # noqa: BLE001 - whatever it was, the process has to end
         # The engine's threads are no daemons: an orderly exit would wait for them for ever. Nothing is lost, as
         # nothing was acknowledged that was not stored.
-        logger.critical("the stop took more than %d s; leaving without it", int(STOP_S))
+        why = f"took more than {STOP_S:.0f} s" if isinstance(error, TimeoutError) else f"failed: {error!r}"
+        logger.critical("the stop %s; leaving without it", why)
         logging.shutdown()
         os._exit(1)
 
@@ -229,49 +239,78 @@ async def _look_after(parts: _Parts) -> None:
     """Measure lag, look for late blocks, and end a worker that is stuck."""
     next_late_look = time.monotonic() + LATE_BLOCKS_S
     known: set[PartitionId] = set()
+    watchdog = Watchdog()
     while True:
         await asyncio.sleep(LOOK_S)
         lanes = {lane.partition: lane for lane in parts.ingest.lanes}
-        held = {*lanes, *parts.ingest.lanes.stopped}
+        stopped = set(parts.ingest.lanes.stopped)
+        held = {*lanes, *stopped}
         for gone in known - held:
             parts.metrics.forget(gone)
         known = held
-        behind = 0
         try:
             await parts.ingest.look_for_replaced_logs()
             ends = await parts.log.ends(lanes)
             parts.broker_error = ""
         except UnavailableError as error:
             parts.broker_error = str(error)
-            continue
-        for partition, end in ends.items():
-            watermark = parts.app.ingest_gate.watermark(partition)
-            if watermark is not None:
-                behind_here = max(end, parts.app.ingest_gate.stable_end(partition)) - watermark
-                parts.metrics.lag(partition, behind_here)
-                behind += max(0, behind_here)
-        stopped = parts.ingest.lanes.stopped
-        quiet = time.monotonic() - parts.metrics.last_progress
-        if behind and not stopped and not parts.metrics.unavailable and parts.ingest.lanes.assigned and quiet > STUCK_S:
-            raise ModeltrailError(
-                f"no progress for {quiet:.0f} s with {behind} records to read: ending to be restarted"
-            )
-        if not behind:
-            parts.metrics.last_progress = time.monotonic()
-        if time.monotonic() >= next_late_look:
-            next_late_look = time.monotonic() + LATE_BLOCKS_S
-            try:
-                await parts.ingest.lanes.look_for_late_blocks()
-            except UnavailableError as error:
-                parts.metrics.waiting("late block look", error)
-            else:
-                parts.metrics.unavailable.pop("late block look", None)
+        else:
+            reading = {}
+            for partition, end in ends.items():
+                watermark = parts.app.ingest_gate.watermark(partition)
+                if watermark is not None:
+                    stable_end = max(end, parts.app.ingest_gate.stable_end(partition))
+                    parts.metrics.lag(partition, stable_end - watermark)
+                    if partition not in stopped:
+                        reading[partition] = (watermark, stable_end)
+            now, waiting = time.monotonic(), bool(parts.metrics.unavailable)
+            stuck = watchdog.look(now, reading=reading, placing=set(parts.assigned()) - held, waiting=waiting)
+            if stuck is not None:
+                await _end_if_stuck(parts, stuck, reading)
+                watchdog.excuse(stuck, now)
+            if time.monotonic() >= next_late_look:
+                next_late_look = time.monotonic() + LATE_BLOCKS_S
+                await _look_for_late_blocks(parts)
+
+
+async def _end_if_stuck(parts: _Parts, stuck: Stuck, reading: Mapping[PartitionId, tuple[int, int]]) -> None:
+    if stuck.watermark is not None:
+        try:
+            if not await parts.log.existing(stuck.partition, stuck.watermark, reading[stuck.partition][1] - 1):
+                return  # nothing but the marker of a transaction
+        except UnavailableError as error:
+            parts.broker_error = str(error)
+            return
+    raise ModeltrailError(f"{stuck}: ending to be restarted")
+
+
+async def _look_for_late_blocks(parts: _Parts) -> None:
+    try:
+        await parts.ingest.lanes.look_for_late_blocks()
+    except UnavailableError as error:
+        parts.metrics.waiting("late block look", error)
+    else:
+        parts.metrics.unavailable.pop("late block look", None)
+
+
+async def _ask_store(parts: _Parts) -> None:
+    """Keep readiness true to the store while nothing is inserted."""
+    while True:
+        await asyncio.sleep(ASK_STORE_S)
+        try:
+            await parts.store.ping()
+        except ModeltrailError as error:
+            parts.store_error = str(error)
+        else:
+            parts.store_error = ""
 
 
 def _not_ready(parts: _Parts) -> dict[str, Any]:
     failing: dict[str, Any] = {}
     if parts.broker_error:
         failing["broker"] = parts.broker_error
+    if parts.store_error:
+        failing["store"] = parts.store_error
     for dependency, why in parts.metrics.unavailable.items():
         failing[f"waiting for {dependency}"] = why
     if not parts.app.ingest_gate.joined or not parts.ingest.lanes.assigned:
