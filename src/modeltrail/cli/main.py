@@ -45,6 +45,7 @@ COMMANDS = (
     "bench",
     "config_cmd",
     "schemas_cmd",
+    "lab",
 )
 """Modules of this package with a function `register(app)`, in the order of the help."""
 

@@ -102,7 +102,9 @@ class Committer:
     async def _wait(self) -> None:
         """Wait for a piece, or for the oldest one to come of age."""
         self._ready.clear()
-        oldest = min((lane.pieces[0].since for lane in self._lanes if lane.pieces), default=None)
+        # What a lane holds that is not held any more is nobody's to commit; it goes with the lane.
+        held = [lane for lane in self._lanes if lane.pieces and self._lanes.holds(lane)]
+        oldest = min((lane.pieces[0].since for lane in held), default=None)
         if oldest is None:
             await self._ready.wait()
             return
@@ -180,15 +182,15 @@ class Committer:
         refusals = 0
         while pending := [share for share in pending if self._lanes.holds(share.lane)]:
             try:
-                if await self._store.restarted():
-                    for lane in self._lanes:
-                        self._lanes.place_again(lane, "the store was restarted")
+                if await self._lanes.look_for_restart():
                     break
                 if doubtful:
                     there, pending = await self._read_back(pending)
                     stored += there
                     if not pending:
                         break
+                if not all(self._lanes.holds(share.lane) for share in pending):
+                    continue  # somebody else noticed meanwhile what makes these rows wrong
                 started = self._clock.monotonic()
                 doubtful = True
                 await self._store.insert(Entries.joined(share.rows for share in pending), appended_at)

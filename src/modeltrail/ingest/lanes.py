@@ -45,6 +45,7 @@ class Lanes:
         self._placing: dict[PartitionId, asyncio.Task[None]] = {}
         self._contradicted: set[PartitionId] = set()
         self._announced: set[str] = set()
+        self._restarts = 0
         self.failure: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
 
     def __iter__(self) -> Iterator[Lane]:
@@ -71,7 +72,7 @@ class Lanes:
     @property
     def stopped(self) -> list[PartitionId]:
         """Partitions that are out of service until somebody acts."""
-        return [*(lane.partition for lane in self if lane.state is LaneState.STOPPED), *self._contradicted]
+        return [*(lane.partition for lane in self if lane.state is LaneState.STOPPED), *sorted(self._contradicted)]
 
     def place(self, partition: PartitionId, generation: int, *, disagrees_at: int | None = None) -> None:
         """Place a partition in the background; a placement of it that is under way is given up."""
@@ -97,6 +98,18 @@ class Lanes:
             if names.get(lane.partition) != lane.log:
                 self.place_again(lane, "a leader was elected, or the topic created again")
 
+    async def look_for_restart(self) -> bool:
+        """Ask whether the store was restarted. If so its last blocks may be gone: every partition is placed again.
+
+        Raises StoreUnavailableError when it does not answer.
+        """
+        if not await self._store.restarted():
+            return False
+        self._restarts += 1  # whoever is being placed begins again too
+        for lane in self:
+            self.place_again(lane, "the store was restarted")
+        return True
+
     async def stop(self, lane: Lane, kind: str, condition: str, message: str) -> None:
         """Take one partition out of service, with a critical alert; the rest goes on."""
         if self._lanes.get(lane.partition) is not lane or lane.state is LaneState.STOPPED:
@@ -109,7 +122,7 @@ class Lanes:
 
     def keep_only(self, partitions: Collection[PartitionId]) -> None:
         """Give up whatever is not among `partitions`: an assignment names all that this worker has."""
-        self.revoke({*self._lanes, *self._placing, *self._contradicted} - set(partitions))
+        self.revoke(partition for partition in self._known() if partition not in partitions)
 
     def revoke(self, partitions: Iterable[PartitionId]) -> None:
         """Give partitions up: nothing of theirs is stored or acknowledged from here on."""
@@ -118,7 +131,10 @@ class Lanes:
 
     def close(self) -> None:
         """Give everything up."""
-        self.revoke(list({*self._lanes, *self._placing, *self._contradicted}))
+        self.revoke(self._known())
+
+    def _known(self) -> list[PartitionId]:
+        return list(dict.fromkeys((*self._lanes, *self._placing, *sorted(self._contradicted))))
 
     async def look_for_late_blocks(self) -> None:
         """Alert on entries that landed in an epoch after the next one had begun."""
@@ -173,19 +189,26 @@ class Lanes:
         """Place as soon as store and broker answer; None where the share changed, or the ledger contradicts itself."""
         placed: Placed | None = None
         refilled = waited = False
+        restarts = self._restarts
         try:
             while generation == self._flow.generation():
                 try:
                     if placed is None:
+                        # The store tells a restart from one question to the next: the first has to come before a
+                        # head is read, the last after it.
+                        await self.look_for_restart()
+                        restarts, refilled = self._restarts, False
                         placed = await self._placer.place(partition, disagrees_at=disagrees_at)
                     if placed.refill is not None and not refilled:
                         await self._store.fill(*placed.refill)
                         refilled = True
-                    committed = placed.committed
-                    if committed is None or committed > placed.sequencer.next_offset or placed.opening is not None:
-                        # What the group committed in another log says nothing about this one, and what somebody
-                        # committed by hand must not hide what is not announced yet.
+                    if not placed.knows_committed:
+                        # What the group committed in another log, or before the store lost a block, says nothing.
                         await self._flow.commit_start(partition, placed.start)
+                    await self.look_for_restart()
+                    if restarts != self._restarts:
+                        placed = None
+                        continue
                 except UnavailableError as error:
                     waited = True
                     self._observer.waiting("placement", error)

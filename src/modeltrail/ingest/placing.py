@@ -4,11 +4,10 @@ ClickHouse holds the truth about progress; the group's committed offset is only 
 the readable log opens a new epoch, never a silent continuation.
 """
 
-import asyncio
 from typing import NamedTuple
 
 from modeltrail.errors import BrokerUnavailableError
-from modeltrail.ingest.protocols import Flow, Log, Opening, Store, Stored
+from modeltrail.ingest.protocols import Clock, Flow, Log, Opening, Store, Stored
 from modeltrail.ledger.chain import Chain, PartitionId
 from modeltrail.ledger.entry import GenesisReason
 from modeltrail.ledger.placement import Bounds, Case, start_of_same_epoch, where_to_start
@@ -30,14 +29,22 @@ class Placed(NamedTuple):
     log: str
     """What `Log.incarnations` called the log, asked before anything else about it."""
 
+    @property
+    def knows_committed(self) -> bool:
+        """Whether the committed offset can be one of this chain: it has entries, up to that offset."""
+        return (
+            self.committed is not None and self.sequencer.next_seq > 0 and self.committed <= self.sequencer.next_offset
+        )
+
 
 class Placer:
     """Places partitions. `settle_s` is how long a late insert of somebody else can still take effect, in seconds."""
 
-    def __init__(self, store: Store, log: Log, flow: Flow, *, settle_s: float, memory_only: bool) -> None:
+    def __init__(self, store: Store, log: Log, flow: Flow, clock: Clock, *, settle_s: float, memory_only: bool) -> None:
         self._store = store
         self._log = log
         self._flow = flow
+        self._clock = clock
         self._settle_s = 0.0 if memory_only else settle_s
 
     async def place(self, partition: PartitionId, *, disagrees_at: int | None = None) -> Placed:
@@ -55,11 +62,15 @@ class Placer:
             bounds = await self._log.bounds(partition, expected_end=0 if head is None else head.offset + 1)
             committed = await self._flow.committed(partition)
             case = where_to_start(head, bounds)
-            if head is not None and disagrees_at is not None and disagrees_at > head.offset:
+            if head is None:
+                if settled or committed in (None, bounds.begin):
+                    return self._first(partition, bounds, committed, log)
+                # Somebody began elsewhere than this would: their first block may be on its way.
+                head, settled = await self._settle(partition, head)
+                continue
+            if disagrees_at is not None and disagrees_at > head.offset:
                 # What differed is not in the ledger any more: the store lost a block, and it is read again.
                 disagrees_at = None
-            if head is None:
-                return self._first(partition, bounds, committed, log)
             if case is Case.EXPIRED:
                 refill = await self._unacknowledged(head, committed, bounds)
                 return Placed(Sequencer.resume(head), bounds.begin, committed, None, refill, log)
@@ -71,11 +82,17 @@ class Placer:
                     continue  # it expired between two questions
             if settled:
                 return await self._new_epoch(partition, head, case, bounds, committed, disagrees_at, log)
-            # A worker that lost the partition may still have an insert under way. It ends within the insert
-            # timeout, and is only begun while its session lasts: after both, the head is final.
-            await asyncio.sleep(self._settle_s)
-            before, head = head, await self._store.head(partition)
-            settled = head == before
+            head, settled = await self._settle(partition, head)
+
+    async def _settle(self, partition: PartitionId, before: Head | None) -> tuple[Head | None, bool]:
+        """Wait until the head is final; return it, and whether it is the one from before.
+
+        A worker that lost the partition may still have an insert under way. It ends within the insert timeout, and
+        is only begun while its session lasts: after both, nobody adds to the chain any more.
+        """
+        await self._clock.sleep(self._settle_s)
+        head = await self._store.head(partition)
+        return head, head == before
 
     def _first(self, partition: PartitionId, bounds: Bounds, committed: int | None, log: str) -> Placed:
         chain = Chain(*partition, epoch=0, first_offset=bounds.begin)
@@ -103,15 +120,17 @@ class Placer:
         log: str,
     ) -> Placed:
         if case is Case.LOST:
-            reason, start = GenesisReason.RETENTION, bounds.begin
+            reason, first, start = GenesisReason.RETENTION, bounds.begin, bounds.begin
         else:
             reason = GenesisReason.REPLACED
             top = min(head.offset, bounds.end - 1)
             if disagrees_at is not None:
                 top = min(top, disagrees_at - 1)
             agreed = await self._last_agreed(partition, bounds.begin, top)
-            start = bounds.begin if agreed is None else agreed.offset + 1
-        chain = Chain(*partition, epoch=head.chain.epoch + 1, first_offset=start)
+            first = bounds.begin if agreed is None else agreed.offset + 1
+            # What agrees and was perhaps not announced is read again, as in an epoch that goes on.
+            start = bounds.begin if committed is None else max(bounds.begin, min(first, committed))
+        chain = Chain(*partition, epoch=head.chain.epoch + 1, first_offset=first)
         opening = Opening(chain, reason, head)
         refill = await self._unacknowledged(head, committed, bounds)
         return Placed(Sequencer.begin(chain, reason, head), start, committed, opening, refill, log)

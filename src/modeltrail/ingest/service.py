@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from modeltrail.ingest.block import BlockLimits
 from modeltrail.ingest.committer import Committer
@@ -35,7 +35,14 @@ class IngestOptions:
 
 
 class Ingest:
-    """The commit protocol over small Protocols. To be made inside a running event loop."""
+    """The commit protocol over small Protocols. To be made inside a running event loop.
+
+    The types of its parts are attributes so that the lab can put in a part with a mistake and see it found.
+    """
+
+    placer_type: ClassVar[type[Placer]] = Placer
+    intake_type: ClassVar[type[Intake]] = Intake
+    committer_type: ClassVar[type[Committer]] = Committer
 
     def __init__(
         self,
@@ -51,9 +58,9 @@ class Ingest:
     ) -> None:
         ready = asyncio.Event()
         self._log = log
-        placer = Placer(store, log, flow, settle_s=options.settle_s, memory_only=options.memory_only)
+        placer = self.placer_type(store, log, flow, clock, settle_s=options.settle_s, memory_only=options.memory_only)
         self.lanes = Lanes(store, flow, outbox, placer, clock, observer, memory_only=options.memory_only)
-        self._intake = Intake(
+        self._intake = self.intake_type(
             self.lanes,
             store,
             log,
@@ -65,7 +72,7 @@ class Ingest:
             block=options.limits,
             ready=ready,
         )
-        self._committer = Committer(
+        self._committer = self.committer_type(
             self.lanes,
             store,
             log,
@@ -111,6 +118,13 @@ class Ingest:
         """
         lanes = list(self.lanes)
         self.lanes.compare_logs(lanes, await self._log.incarnations([lane.partition for lane in lanes]))
+
+    async def look_for_restart(self) -> None:
+        """Place everything again if the store was restarted, although nothing is to be inserted now.
+
+        Raises StoreUnavailableError where it does not answer.
+        """
+        await self.lanes.look_for_restart()
 
     async def stop_partition(self, partition: PartitionId, condition: str, message: str, *, within_s: float) -> None:
         """Store what is in memory, then take a partition out of service: what follows in its log cannot be read."""

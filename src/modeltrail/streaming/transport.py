@@ -144,12 +144,13 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
     async def commit_now(self, tp: TP, offset: int) -> None:
         """Commit one offset and wait for it; KafkaError when the broker refuses or does not answer."""
         client = self._thread._ensure_consumer()  # noqa: SLF001
+        # It may go back, where a new log begins. The watermark goes first: the timer must not commit the old one
+        # behind this. Faust itself commits only what is greater than what it committed before.
+        self._watermark[tp] = offset
         await asyncio.wait_for(
             self._thread.call_thread(client.commit, {driver.ensure_aiokafka_TP(tp): offset}), timeout=10.0
         )
-        # It may have gone back, where a new log begins; Faust itself commits only what is greater.
         self._committed_offset[tp] = offset or None
-        self._watermark[tp] = offset
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         if self.crashed or self.app.crashed:  # the consumer thread answers no more

@@ -1,0 +1,1 @@
+"""A seeded simulator of everything around the commit protocol: see `modeltrail.lab.run`."""

@@ -1,0 +1,110 @@
+"""Many seeds, one after the other or in several processes, until the first that fails."""
+
+import gc
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+
+from modeltrail.ingest.service import Ingest
+from modeltrail.lab.bugs import BUGS
+from modeltrail.lab.run import Outcome, play
+
+__all__ = ["Tally", "play_many"]
+
+CHUNK = 50
+"""Seeds that a process plays before it reports."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What became of many runs. `failed` is the failure of the smallest seed that was found."""
+
+    runs: int = 0
+    steps: int = 0
+    rows: int = 0
+    chains: int = 0
+    seconds: float = 0.0
+    tolerated: Counter[str] = field(default_factory=Counter)
+    failed: Outcome | None = None
+
+    def add(self, other: "Tally") -> None:
+        """Count other runs too."""
+        self.runs += other.runs
+        self.steps += other.steps
+        self.rows += other.rows
+        self.chains += other.chains
+        self.seconds += other.seconds
+        self.tolerated += other.tolerated
+        if other.failed is not None and (self.failed is None or other.failed.seed < self.failed.seed):
+            self.failed = other.failed
+
+
+def play_many(
+    seeds: range,
+    *,
+    modes: Sequence[str],
+    bug: str | None = None,
+    jobs: int = 1,
+    progress: Callable[[int], None] = lambda _runs: None,
+) -> Tally:
+    """Run every seed in every mode; stop at the first failure. `progress` is told of runs that are done."""
+    chunks = (range(start, min(start + CHUNK, seeds.stop)) for start in range(seeds.start, seeds.stop, CHUNK))
+    tally = Tally()
+    for part in _parts(chunks, tuple(modes), bug, jobs):
+        tally.add(part)
+        progress(part.runs)
+        if tally.failed is not None:
+            break
+    return tally
+
+
+def _parts(chunks: Iterator[range], modes: tuple[str, ...], bug: str | None, jobs: int) -> Iterator[Tally]:
+    if jobs == 1:
+        for chunk in chunks:
+            yield _chunk(chunk, modes, bug)
+        return
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        running: set[Future[Tally]] = set()
+        try:
+            while True:
+                while len(running) < 2 * jobs and (more := next(chunks, None)) is not None:
+                    running.add(pool.submit(_chunk, more, modes, bug))
+                if not running:
+                    return
+                done, running = wait(running, return_when=FIRST_COMPLETED)
+                for future in done:
+                    yield future.result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _chunk(seeds: range, modes: tuple[str, ...], bug: str | None) -> Tally:
+    ingest_type = Ingest if bug is None else BUGS[bug]
+    tally = Tally()
+    # Worlds are full of cycles, and dropped whole: looking for them while one runs costs a fifth of its time.
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        for seed in seeds:
+            for mode in modes:
+                outcome = play(seed, mode=mode, ingest_type=ingest_type)
+                tally.add(
+                    Tally(
+                        1,
+                        outcome.steps,
+                        outcome.rows,
+                        outcome.epochs,
+                        outcome.seconds,
+                        outcome.tolerated,
+                        outcome if outcome.problem else None,
+                    )
+                )
+                if outcome.problem:
+                    return tally
+            gc.collect()
+    finally:
+        if collecting:
+            gc.enable()
+    return tally
