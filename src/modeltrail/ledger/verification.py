@@ -22,7 +22,7 @@ from modeltrail.ledger.entry import GAP_TIMESTAMP, entry_hash, gap_hash, preimag
 from modeltrail.ledger.findings import Finding, Kind, finding
 from modeltrail.ledger.row import GAP, RECORD, Row
 
-__all__ = ["Before", "ChainVerifier", "Judge"]
+__all__ = ["Before", "ChainVerifier", "Judge", "Link", "check_order"]
 
 Judge = Callable[[str, bytes | None, tuple[tuple[bytes, bytes | None], ...], bytes | None], Judgement]
 """Reads a record: topic, key, headers, value."""
@@ -40,6 +40,44 @@ class Before(NamedTuple):
     log_time: int | None
     entry_hash: bytes | None
     kind: str = RECORD
+
+
+class Link(NamedTuple):
+    """A row as far as its place in the order of a chain is concerned."""
+
+    seq: int
+    offset: int
+    timestamp: int
+    log_time: int
+    kind: str
+    gap_first: int
+    prev_hash: bytes
+    entry_hash: bytes
+
+
+def check_order(chain: str, before: Before | Link | Row, row: Link | Row) -> list[Finding]:
+    """Compare a row with what stands before it; return what is wrong, most often nothing.
+
+    A row after a hole is compared with nothing: what is missing is all that can be said.
+    """
+    if row.seq > before.seq + 1:
+        first, last = before.seq + 1, row.seq - 1
+        which = f"{first}" if first == last else f"{first} to {last}"
+        return [finding(Kind.MISSING, chain, first, which)]
+    found: list[Finding] = []
+    if before.entry_hash is not None and row.prev_hash != before.entry_hash:
+        found.append(finding(Kind.LINK, chain, row.seq))
+    if before.offset is not None:
+        begins = row.gap_first if row.kind == GAP else row.offset
+        if begins != before.offset + 1:
+            found.append(finding(Kind.OFFSET, chain, row.seq, f"expected {before.offset + 1}, found {begins}"))
+        elif row.kind == GAP and before.kind == GAP:
+            found.append(finding(Kind.OFFSET, chain, row.seq, "a gap follows a gap"))
+    if before.log_time is not None:
+        expected = max(before.log_time, row.timestamp)
+        if row.log_time != expected:
+            found.append(finding(Kind.LOG_TIME, chain, row.seq, f"expected {expected}, found {row.log_time}"))
+    return found
 
 
 class ChainVerifier:
@@ -74,13 +112,7 @@ class ChainVerifier:
         """
         if row.seq <= self._seq:
             return self._repeat(row)
-        found: list[Finding] = []
-        if row.seq > self._seq + 1:
-            first, last = self._seq + 1, row.seq - 1
-            which = f"{first}" if first == last else f"{first} to {last}"
-            found.append(finding(Kind.MISSING, self.chain, first, which))
-        else:
-            self._order(row, found)
+        found = check_order(self.chain, self._last or self._before, row)
         self._content(row, found)
         self.entries += 1
         self._last = row
@@ -112,23 +144,6 @@ class ChainVerifier:
         self._content(row, found)
         self._last = row
         return found
-
-    def _order(self, row: Row, found: list[Finding]) -> None:
-        before = self._last or self._before
-        if before.entry_hash is not None and row.prev_hash != before.entry_hash:
-            found.append(finding(Kind.LINK, self.chain, row.seq))
-        if before.offset is not None:
-            begins = row.gap_first if row.kind == GAP else row.offset
-            if begins != before.offset + 1:
-                detail = f"expected {before.offset + 1}, found {begins}"
-                found.append(finding(Kind.OFFSET, self.chain, row.seq, detail))
-            elif row.kind == GAP and before.kind == GAP:
-                found.append(finding(Kind.OFFSET, self.chain, row.seq, "a gap follows a gap"))
-        if before.log_time is not None:
-            expected = max(before.log_time, row.timestamp)
-            if row.log_time != expected:
-                detail = f"expected {expected}, found {row.log_time}"
-                found.append(finding(Kind.LOG_TIME, self.chain, row.seq, detail))
 
     def _content(self, row: Row, found: list[Finding]) -> None:
         if row.chain != self._parts:

@@ -9,8 +9,7 @@ from typing import Any, NamedTuple
 
 from modeltrail.ledger.findings import Kind, finding
 from modeltrail.ledger.report import ChainReport
-from modeltrail.ledger.row import GAP
-from modeltrail.ledger.verification import Before
+from modeltrail.ledger.verification import Before, Link, check_order
 from modeltrail.storage.verify_reader import LedgerReader
 
 __all__ = ["STEP", "Range", "verify_in_sql"]
@@ -19,9 +18,10 @@ STEP = 500_000
 """Positions a step."""
 
 _CHAINS_A_STEP = 200
-_NO_HASH = "00" * 32
-
-_ROW_CHECKS = (Kind.CHAIN_NAME, Kind.KIND, Kind.GAP_CONTENT, Kind.RECORD_HASH, Kind.ENTRY_HASH)
+_ROW_CHECKS = (Kind.CHAIN_NAME, Kind.KIND, Kind.RECORD_HASH, Kind.ENTRY_HASH)
+_GAP_CHECKS = (Kind.GAP_CONTENT, Kind.RECORD_HASH)
+_LINK = len(Link._fields) - 1
+"""What the server tells of the first row: all but its own entry hash."""
 
 
 class Range(NamedTuple):
@@ -75,45 +75,47 @@ def _windows(reader: LedgerReader, whole: Range, step: int) -> Iterator[Range]:
 
 def _check(reader: LedgerReader, part: Sequence[Range]) -> int:
     reports = {each.report.chain: each.report for each in part}
-    bounds = {
-        "chains": list(reports),
-        "lows": [each.first for each in part],
-        "highs": [each.last for each in part],
-        "low": min(each.first for each in part),
-        "high": max(each.last for each in part),
-    }
+    befores = {each.report.chain: each.before for each in part}
+    bounds = _bounds([(each.report.chain, each.first, each.last) for each in part])
     total = 0
-    for chain, rows, *checks in reader.rows("rows", **bounds):
+    with_gaps = []
+    for chain, rows, gaps, *checks in reader.rows("rows", **bounds):
         total += rows
-        _row_checks(reports[chain], checks)
-    repeated = 0
-    for chain, entries, repeats, *checks in reader.rows("links", **bounds, **_befores(part)):
-        reports[chain].entries += entries
-        reports[chain].repeats += repeats
-        repeated += repeats
-        _order_checks(reports[chain], checks)
+        _add(reports[chain], _ROW_CHECKS, checks)
+        if gaps:
+            with_gaps.append(chain)
+    if with_gaps:
+        ranges = [(each.report.chain, each.first, each.last) for each in part if each.report.chain in with_gaps]
+        for chain, *checks in reader.rows("gaps", **_bounds(ranges)):
+            _add(reports[chain], _GAP_CHECKS, checks)
+    repeated = []
+    for chain, entries, repeats, first_repeat, last_repeat, *columns in reader.rows("links", **bounds):
+        report = reports[chain]
+        report.entries += entries
+        report.repeats += repeats
+        if repeats:
+            repeated.append((chain, first_repeat, last_repeat))
+        for found in check_order(chain, befores[chain], Link._make((*columns[:_LINK], b""))):
+            report.add(found)
+        _order_checks(report, columns[_LINK:])
     if repeated:
-        for chain, *checks in reader.rows("repeats", **bounds):
+        for chain, *checks in reader.rows("repeats", **_bounds(repeated)):
             _repeat_checks(reports[chain], checks)
     return total
 
 
-def _befores(part: Sequence[Range]) -> dict[str, list[Any]]:
-    befores = [each.before for each in part]
+def _bounds(ranges: Sequence[tuple[str, int, int]]) -> dict[str, Any]:
     return {
-        "before_seq": [before.seq for before in befores],
-        "before_offset": [before.offset or 0 for before in befores],
-        "before_log_time": [before.log_time or 0 for before in befores],
-        "before_gap": [int(before.kind == GAP) for before in befores],
-        "before_hash": [before.entry_hash.hex() if before.entry_hash else _NO_HASH for before in befores],
-        "known_offset": [int(before.offset is not None) for before in befores],
-        "known_log_time": [int(before.log_time is not None) for before in befores],
-        "known_hash": [int(before.entry_hash is not None) for before in befores],
+        "chains": [chain for chain, _, _ in ranges],
+        "lows": [first for _, first, _ in ranges],
+        "highs": [last for _, _, last in ranges],
+        "low": min(first for _, first, _ in ranges),
+        "high": max(last for _, _, last in ranges),
     }
 
 
-def _row_checks(report: ChainReport, checks: Sequence[int]) -> None:
-    for kind, failed, first in zip(_ROW_CHECKS, checks[::2], checks[1::2], strict=True):
+def _add(report: ChainReport, kinds: Sequence[Kind], checks: Sequence[int]) -> None:
+    for kind, failed, first in zip(kinds, checks[::2], checks[1::2], strict=True):
         if failed:
             report.add(finding(kind, report.chain, first), failed)
 

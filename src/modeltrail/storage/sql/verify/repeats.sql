@@ -20,8 +20,8 @@ FROM
         SELECT chain, seq
         FROM ledger
         WHERE chain IN {chains:Array(String)} AND seq BETWEEN {low:Int64} AND {high:Int64}
-            AND seq >= arrayElement({lows:Array(Int64)}, indexOf({chains:Array(String)}, chain))
-            AND seq <= arrayElement({highs:Array(Int64)}, indexOf({chains:Array(String)}, chain))
+            AND seq >= transform(chain, {chains:Array(String)}, {lows:Array(Int64)}, 0)
+            AND seq <= transform(chain, {chains:Array(String)}, {highs:Array(Int64)}, -1)
         GROUP BY chain, seq
         HAVING count() > 1
     )
