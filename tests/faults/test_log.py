@@ -1,10 +1,9 @@
-"""What happens to logs in the field: replaced, expired, aborted, offsets reset. On Apache Kafka itself."""
+"""What happens to logs in the field: aborted, deleted, expired, compacted, offsets moved. On Apache Kafka itself."""
 
-import aiokafka
 import pytest
-from aiokafka.admin import RecordsToDelete
 
-from tests.faults.exact import alerts
+from tests.faults.exact import alerts, assert_same_bytes, finish, folds_of, stored_rows
+from tests.faults.logs import acknowledged, assert_epoch, delete_records, epoch_reached, offsets_of, set_group_offsets
 from tests.integration.events_for_tests import predictions
 
 pytestmark = pytest.mark.kafka
@@ -38,88 +37,37 @@ async def test_aborted_and_open_transactions_are_no_facts(on_disk):
     assert on_disk.verify()[0] == 0
 
 
-@pytest.mark.parametrize("size", [40, 400], ids=["shorter", "longer"])
-async def test_a_topic_created_again_opens_an_epoch(on_disk, size):
-    worker = on_disk.worker()
-    await on_disk.produce(predictions(200))
-    await on_disk.chained_to_the_end()
-    old = on_disk.rows(on_disk.partition())
+UNREAD, CHAINED, EMPTY, BACK, FORWARD, BEYOND = FATES = range(6)
+
+
+async def test_what_was_deleted_from_logs_and_group_while_no_worker_ran(install):
+    """Each partition has its own fate: deleted before or after it was chained, offsets moved back and forth."""
+    here = install(partitions=len(FATES))
+    worker = here.worker()
+    await here.produce(predictions(100 * len(FATES)))
+    await finish(here, worker)
+    await here.produce(predictions(20 * len(FATES), 10_000))
+    await delete_records(here, {UNREAD: 110, CHAINED: 100, EMPTY: 120})
+    await set_group_offsets(here, {BACK: 30, FORWARD: 115, BEYOND: 5_000})
+    old = {number: here.rows(here.partition(number)) for number in FATES}
+    worker = here.worker()
+    await epoch_reached(here, here.partition(UNREAD), 1, 119)
+    for number in (CHAINED, BACK, FORWARD, BEYOND):
+        await epoch_reached(here, here.partition(number), 0, 119)
+    await acknowledged(here, dict.fromkeys(FATES, 120))
+    found = await alerts(here, "epoch_opened", count=2)
+    assert {(severity, message.split(" were deleted")[0]) for _, severity, message in found} == {
+        ("critical", f"{here.partition(UNREAD)}: records 100 to 109"),
+        ("critical", f"{here.partition(EMPTY)}: records 100 to 119"),
+    }
     assert worker.stop() == 0
-    await on_disk.recreate_topic(on_disk.topic())
-    await on_disk.produce(predictions(size, 5_000))
-    worker = on_disk.worker()
-    await on_disk.chained_to_the_end(epoch=1)
-    assert on_disk.rows(on_disk.partition(), epoch=0) == old
-    new = on_disk.rows(on_disk.partition(), epoch=1)
-    assert [row[2] for row in new] == list(range(size))
-    found = await alerts(on_disk, "epoch_opened")
-    assert len(found) == 1
-    assert found[0][1] == "critical"
-    assert worker.stop() == 0
-    code, result = on_disk.verify()
+
+    await assert_epoch(here, here.partition(UNREAD), 1, "retention", 110)
+    whole = [here.partition(number) for number in (BACK, FORWARD, BEYOND)]
+    folds = await folds_of(here)
+    assert_same_bytes({partition: folds[partition] for partition in whole}, stored_rows(here))
+    assert offsets_of(here, here.partition(CHAINED), 0) == list(range(120))
+    for number in FATES:
+        assert here.rows(here.partition(number), 0)[:100] == old[number]
+    code, result = here.verify()
     assert code == 0, result
-
-
-async def test_a_topic_created_again_under_a_running_worker_opens_an_epoch(on_disk):
-    worker = on_disk.worker()
-    await on_disk.produce(predictions(200))
-    await on_disk.chained_to_the_end()
-    await on_disk.recreate_topic(on_disk.topic())
-    await on_disk.produce(predictions(60, 5_000))
-    await on_disk.chained_to_the_end(epoch=1)
-    assert [row[2] for row in on_disk.rows(on_disk.partition(), epoch=1)] == list(range(60))
-    assert worker.stop() == 0
-    assert on_disk.verify()[0] == 0
-
-
-async def test_retention_that_passes_the_reader_opens_an_epoch_with_the_reason(on_disk):
-    worker = on_disk.worker()
-    await on_disk.produce(predictions(100))
-    await on_disk.chained_to_the_end()
-    assert worker.stop() == 0
-    await on_disk.produce(predictions(100, 100))
-    tp = aiokafka.TopicPartition(on_disk.topic(), 0)
-    await on_disk.admin(lambda client: client.delete_records({tp: RecordsToDelete(150)}))
-    worker = on_disk.worker()
-    await on_disk.chained_to_the_end(epoch=1)
-    assert [row[2] for row in on_disk.rows(on_disk.partition(), epoch=1)] == list(range(150, 200))
-    found = await alerts(on_disk, "epoch_opened")
-    assert "100 to 149" in found[0][2]
-    assert worker.stop() == 0
-    assert on_disk.verify()[0] == 0
-
-
-async def test_a_log_that_expired_after_it_was_chained_goes_on_in_its_epoch(on_disk):
-    worker = on_disk.worker()
-    await on_disk.produce(predictions(100))
-    await on_disk.chained_to_the_end()
-    assert worker.stop() == 0
-    tp = aiokafka.TopicPartition(on_disk.topic(), 0)
-    await on_disk.admin(lambda client: client.delete_records({tp: RecordsToDelete(100)}))
-    await on_disk.produce(predictions(10, 100))
-    worker = on_disk.worker()
-    await on_disk.chained_to_the_end()
-    rows = on_disk.rows(on_disk.partition())
-    assert [row[0] for row in rows] == [0] * 110
-    assert worker.stop() == 0
-
-
-async def test_offsets_of_the_group_that_were_reset_cost_time_and_no_truth(on_disk):
-    worker = on_disk.worker()
-    await on_disk.produce(predictions(500))
-    await on_disk.chained_to_the_end()
-    assert worker.stop() == 0
-    for offset in (0, 250, 500):
-        consumer = aiokafka.AIOKafkaConsumer(
-            bootstrap_servers=on_disk.stack.bootstrap_servers, group_id=on_disk.prefix, enable_auto_commit=False
-        )
-        await consumer.start()
-        tp = aiokafka.TopicPartition(on_disk.topic(), 0)
-        consumer.assign([tp])
-        await consumer.commit({tp: offset})
-        await consumer.stop()
-        await on_disk.produce(predictions(10, 500 + offset))
-        worker = on_disk.worker()
-        await on_disk.chained_to_the_end()
-        assert worker.stop() == 0
-        await on_disk.assert_exact()
