@@ -68,8 +68,7 @@ class Placer:
                 # Somebody began elsewhere than this would: their first block may be on its way.
                 head, settled = await self._settle(partition, head)
                 continue
-            if disagrees_at is not None and disagrees_at > head.offset:
-                # What differed is not in the ledger any more: the store lost a block, and it is read again.
+            if disagrees_at is not None and not await self._disagrees(partition, head, bounds, disagrees_at):
                 disagrees_at = None
             if case is Case.EXPIRED:
                 refill = await self._unacknowledged(head, committed, bounds)
@@ -139,6 +138,19 @@ class Placer:
         """Compare offset, timestamp and record of an entry with what the broker has there now."""
         record = await self._log.read(partition, entry.offset)
         return record is not None and record.timestamp == entry.timestamp and record.digest() == entry.record_hash
+
+    async def _disagrees(self, partition: PartitionId, head: Head, bounds: Bounds, offset: int) -> bool:
+        """Look again at a record that was not the one chained: what was read of the ledger may have been old.
+
+        An offset beyond the head is not in the ledger any more: the store lost a block, and it is read again. One
+        before the beginning expired meanwhile.
+        """
+        if not bounds.begin <= offset <= head.offset:
+            return False
+        entry = await self._store.chained_at_or_before(partition, offset, offset)
+        if entry is not None:
+            return not await self._agrees(partition, entry)
+        return await self._log.read(partition, offset) is not None  # where a gap is chained
 
     async def _last_agreed(self, partition: PartitionId, low: int, high: int) -> Stored | None:
         """Bisect for the last chained record in low..high that the broker still has: torn logs share a beginning."""

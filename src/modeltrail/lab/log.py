@@ -28,6 +28,14 @@ class Version:
     shared: int
     records: dict[int, Record] = field(default_factory=dict)
     end: int = 0
+    _digests: dict[int, bytes] = field(default_factory=dict)
+
+    def digest(self, offset: int) -> bytes:
+        """Return the record hash of the record at `offset`, computed once."""
+        found = self._digests.get(offset)
+        if found is None:
+            found = self._digests[offset] = self.records[offset].digest()
+        return found
 
 
 @dataclass(slots=True, eq=False)

@@ -96,9 +96,10 @@ class Watch:
         log = world.logs[partition]
         if worker.placed_version.get(partition, log.version.number) != log.version.number:
             return  # it speaks of another log, which the next placement finds out
-        for at, record in log.version.records.items():
+        version = log.version
+        for at in version.records:
             if log.begin <= at < offset:
-                rows = [row for row in self._at.get((partition, at), ()) if row.record_hash == record.digest()]
+                rows = [row for row in self._at.get((partition, at), ()) if row.record_hash == version.digest(at)]
                 if not rows:
                     world.problem(f"{partition}: {offset} was committed, and the record at {at} is not durable")
                 elif not any(self.announced(row) for row in rows):

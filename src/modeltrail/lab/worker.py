@@ -7,7 +7,7 @@ the log has its partition placed again.
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from modeltrail.errors import UnavailableError
@@ -20,6 +20,7 @@ from modeltrail.lab.log import SimLog, version_of
 from modeltrail.lab.loop import Process
 from modeltrail.lab.outbox import SimOutbox
 from modeltrail.ledger.chain import Chain, PartitionId
+from modeltrail.ledger.placement import Bounds
 from modeltrail.ledger.row import Row
 from modeltrail.ledger.sequencer import Head, Record
 
@@ -38,7 +39,7 @@ SETTLE_S = 8.0
 DRAIN_S = 1.5
 COMMIT_S = 1.0
 LATE_BLOCKS_S = 6.0
-LOGS_S = 2.0
+LOGS_S = 3.0
 STUCK_S = 15.0
 QUEUE = 6
 
@@ -140,10 +141,14 @@ class _Log(SimLog):
         super().__init__(worker.world.logs, worker.to_broker.call)
         self._worker = worker
 
-    async def incarnations(self, partitions: Iterable[PartitionId]) -> dict[PartitionId, str]:
-        names = await super().incarnations(partitions)
-        self._worker.told_version.update((name, version_of(text)) for name, text in names.items())
-        return names
+    async def bounds(self, partition: PartitionId, *, expected_end: int) -> Bounds:  # noqa: ARG002 - always certain
+        worker, log = self._worker, self._logs[partition]
+
+        def effect() -> tuple[Bounds, int]:
+            return log.bounds(), log.version.number
+
+        bounds, worker.told_version[partition] = await self._call("bounds", effect, partition)
+        return bounds
 
 
 class Worker(Flow):
@@ -404,10 +409,9 @@ class Worker(Flow):
 
     async def commit_start(self, partition: PartitionId, offset: int) -> None:
         """See `Flow.commit_start`."""
-        told = self.told_version[partition]
+        self.placed_version[partition] = self.told_version[partition]
         self._watermarks[partition] = offset  # first: the timer must not commit the old one behind this
         await self._commit_one(partition, offset)
-        self.placed_version[partition] = told
         self._acknowledged[partition] = offset or None
 
     async def read_from(self, partition: PartitionId, offset: int) -> None:

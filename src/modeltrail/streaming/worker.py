@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from modeltrail.errors import ConfigurationError, ModeltrailError, UnavailableError
+from modeltrail.errors import ConfigurationError, ModeltrailError, SchemaVersionError, UnavailableError
 from modeltrail.events.judge import judge
 from modeltrail.ingest.block import BlockLimits
 from modeltrail.ingest.service import Ingest, IngestOptions
@@ -155,7 +155,13 @@ def _check_schema(settings: Settings) -> None:
     client = connect(settings.clickhouse)
     try:
         require_current(client)
-        engine = client.query(sql("ledger/engine")).result_rows[0][0]
+        found = client.query(sql("ledger/engine")).result_rows
+        if not found:
+            raise SchemaVersionError(
+                f"clickhouse.database: {settings.clickhouse.database} has no table ledger, although its schema is"
+                " current: somebody moved it away; put it back, or run `modeltrail migrate` on an empty database"
+            )
+        engine = found[0][0]
         if engine.startswith("Replicated") and not settings.clickhouse.replicated:
             raise ConfigurationError(
                 f"clickhouse.replicated: false, and the ledger is a {engine}: heads would be read from a replica that"
@@ -294,11 +300,12 @@ async def _look_for_late_blocks(parts: _Parts) -> None:
 
 
 async def _ask_store(parts: _Parts) -> None:
-    """Keep readiness true to the store while nothing is inserted."""
+    """Keep readiness true to the store while nothing is inserted, and notice a restart that lost its last blocks."""
     while True:
         await asyncio.sleep(ASK_STORE_S)
         try:
             await parts.store.ping()
+            await parts.ingest.look_for_restart()
         except ModeltrailError as error:
             parts.store_error = str(error)
         else:
