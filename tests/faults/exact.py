@@ -202,15 +202,20 @@ async def caught_up(installation, family="predictions", *, within=DEADLINE_S):
         client.close()
 
 
+async def acknowledged(installation, family="predictions"):
+    """Wait until the group has acknowledged all that the log holds now; return its offsets."""
+    wanted = {n: records[-1].offset for n, (_, records) in (await logs_of(installation, family)).items() if records}
+
+    async def done():
+        committed = await installation.committed(family)
+        return committed if all((committed[number] or 0) > last for number, last in wanted.items()) else None
+
+    return await until(done, what="everything acknowledged", every=0.3)
+
+
 async def finish(installation, worker, family="predictions"):
     """Wait until everything is chained and acknowledged and this worker is ready; stop it in order."""
     await caught_up(installation, family)
     await until(worker.ready, what="the worker is ready")
-    wanted = {n: records[-1].offset for n, (_, records) in (await logs_of(installation, family)).items() if records}
-
-    async def acknowledged():
-        committed = await installation.committed(family)
-        return all((committed[number] or 0) > last for number, last in wanted.items())
-
-    await until(acknowledged, what="everything acknowledged", every=0.3)
+    await acknowledged(installation, family)
     assert worker.stop() == 0, worker.output[-2000:]

@@ -190,3 +190,29 @@ async def test_64_partitions_on_one_worker_that_is_killed_in_the_middle(install,
     worker = here.worker()
     await finish(here, worker)
     await assert_undisturbed(here)
+
+
+async def test_a_worker_told_to_stop_while_the_store_is_silent_ends_soon_and_in_order(install, store_proxy):
+    """Neither an insert that nobody answers nor a placement that does not end holds up the end of the process."""
+    here = install(WORKER__INSERT_TIMEOUT_S=300)
+    worker = here.worker(**through(store_proxy))
+    await here.produce(batch(60, 0))
+    await caught_up(here)
+    await until(worker.ready, what="ready")
+    hidden = store_proxy.add(Fault(entries_of(here), times=None, lose_request=True, black_hole=True))
+    await here.produce(batch(60, 100))
+    await until(lambda: hidden.hits, what="an insert that hangs")
+    assert worker.stop(timeout=40) == 0
+    store_proxy.normal()
+    hidden = store_proxy.add(
+        Fault(lambda request: "FROM ledger" in request.statement, times=None, lose_request=True, black_hole=True)
+    )
+    worker = here.worker(**through(store_proxy))
+    await until(lambda: hidden.hits, what="a placement that hangs")
+    await until(lambda: worker.url, what="an address")
+    assert worker.ready() is False
+    assert worker.stop(timeout=40) == 0
+    store_proxy.normal()
+    worker = here.worker()
+    await finish(here, worker)
+    await assert_undisturbed(here)

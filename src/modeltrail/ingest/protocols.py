@@ -68,7 +68,7 @@ class Store(Protocol):
         ...
 
     async def restarted(self) -> bool:
-        """Return whether the server was restarted since the last question: its last blocks may be gone."""
+        """Return whether the server restarted or the ledger was swapped since the last question: it may lack rows."""
         ...
 
     async def fill(self, chain: Chain, first_seq: int, last_seq: int) -> None:

@@ -54,7 +54,7 @@ class ClickHouseStore:
     def __init__(self, connect: Callable[[], Any], *, insert_timeout_s: float = 30.0, replicated: bool = False) -> None:
         self._connect = connect
         self._client: Any = None
-        self._seen_up: tuple[int, float] | None = None
+        self._seen_up: tuple[int, float, object] | None = None
         self._reads = {"select_sequential_consistency": 1} if replicated else {}
         self._insert_timeout_s = insert_timeout_s
         # The server itself ends an insert in time: a new epoch waits out what could still land.
@@ -122,10 +122,10 @@ class ClickHouseStore:
     # In the threads, from here on.
 
     def _restarted(self) -> bool:
-        uptime, now = self._rows(sql("ledger/uptime"), {})[0][0], time.monotonic()
-        before, self._seen_up = self._seen_up, (uptime, now)
+        (uptime, table), now = self._rows(sql("ledger/incarnation"), {})[0], time.monotonic()
+        before, self._seen_up = self._seen_up, (uptime, now, table)
         # Whole seconds on the server's side, so a little less than expected is no restart.
-        return before is not None and uptime < before[0] + (now - before[1]) - 2.0
+        return before is not None and (table != before[2] or uptime < before[0] + (now - before[1]) - 2.0)
 
     def _insert(self, rows: Sequence[Row], appended_at: int) -> None:
         # As a view of memory: bytes would be sent again by the driver itself when the connection ends early, while

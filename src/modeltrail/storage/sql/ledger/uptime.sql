@@ -1,2 +1,0 @@
--- Seconds since the server was started.
-SELECT uptime()
