@@ -1,4 +1,4 @@
-"""A world in memory for the commit protocol: a log, a ledger, a group and an outbox that fail on demand.
+"""The lab's parts under direct control: a log, a ledger, a group and an outbox that fail on demand.
 
 A fault is named by the call and by when it strikes: `before` the call took effect, or `after` (it took effect, and
 the caller is told that it failed). A crash ends the worker at that point; the world stays as it is.
@@ -11,21 +11,36 @@ from dataclasses import dataclass, field
 from modeltrail.errors import BrokerUnavailableError, RowsRefusedError, StoreUnavailableError
 from modeltrail.events.judge import judge
 from modeltrail.ingest.block import BlockLimits
-from modeltrail.ingest.protocols import Opening, Stored
 from modeltrail.ingest.service import Ingest, IngestOptions
+from modeltrail.lab.ledger import Key, Ledger, SimStore
+from modeltrail.lab.link import CrashError
+from modeltrail.lab.log import PartitionLog, SimLog
+from modeltrail.lab.outbox import SimOutbox, Topics
 from modeltrail.ledger.chain import Chain, PartitionId
-from modeltrail.ledger.entry import GenesisReason, genesis_hash
-from modeltrail.ledger.placement import Bounds
-from modeltrail.ledger.row import RECORD
-from modeltrail.ledger.sequencer import Head, Record, Sequencer
+from modeltrail.ledger.entry import GenesisReason
+from modeltrail.ledger.sequencer import Sequencer
+
+__all__ = ["CrashError"]
 
 TOPIC = "modeltrail.predictions"
 P0 = PartitionId("cluster", TOPIC, 0)
 P1 = PartitionId("cluster", TOPIC, 1)
 
 
-class CrashError(BaseException):
-    """The process is gone."""
+async def turns(count=60):
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+def unannounced(world, partition):
+    """Offsets of rejected rows whose reject was never sent."""
+    return sorted(
+        row.offset
+        for row in world.ledger()
+        if row.chain.of == partition
+        and row.status == "rejected"
+        and (str(row.chain), row.seq) not in world.topics.rejected
+    )
 
 
 @dataclass
@@ -37,44 +52,76 @@ class Fault:
     partition: PartitionId | None = None
 
 
+class Logs(dict):
+    """The logs, made when they are first named."""
+
+    def __missing__(self, partition):
+        self[partition] = PartitionLog(partition)
+        return self[partition]
+
+
 @dataclass
 class World:
-    logs: dict = field(default_factory=lambda: defaultdict(dict))  # partition -> {offset: Record}
-    begins: dict = field(default_factory=lambda: defaultdict(int))
-    ends: dict = field(default_factory=lambda: defaultdict(int))
-    rows: dict = field(default_factory=dict)  # (chain, seq, entry_hash) -> Row
-    lives: dict = field(default_factory=lambda: defaultdict(int))  # partition -> how often it was created again
+    logs: Logs = field(default_factory=Logs)
+    store: Ledger = field(default_factory=lambda: Ledger(lambda: 0.0))
+    topics: Topics = field(default_factory=Topics)
     leaderless: set = field(default_factory=set)
-    inserts: int = 0
-    typed: set = field(default_factory=set)  # (chain, seq)
     committed: dict = field(default_factory=dict)
-    blocks: list = field(default_factory=list)
-    rejects: list = field(default_factory=list)
-    alerts: list = field(default_factory=list)
     faults: list = field(default_factory=list)
     generation: int = 0
     calls: dict = field(default_factory=lambda: defaultdict(int))
     refused: set = field(default_factory=set)  # partitions whose rows the store never takes
     garbled: dict = field(default_factory=dict)  # partition -> how many of its next inserts arrive garbled
-    restarts: int = 0
+
+    def __post_init__(self):
+        self.store.refuses = lambda row: row.chain.of in self.refused
+
+    @property
+    def rows(self):
+        return {Key(row.chain, row.seq, row.entry_hash): row for row in self.store.rows()}
+
+    @property
+    def typed(self):
+        return self.store.typed
+
+    @property
+    def blocks(self):
+        return self.topics.blocks
+
+    @property
+    def rejects(self):
+        return self.topics.rejects
+
+    @property
+    def alerts(self):
+        return self.topics.alerts
+
+    def records(self, partition):
+        """What the log holds, by offset."""
+        return self.logs[partition].version.records
 
     def write(self, partition, *values, timestamp=1000):
+        log = self.logs[partition]
         for value in values:
-            offset = self.ends[partition]
-            self.ends[partition] += 1
-            if value is not None:  # None: a transaction marker, or an aborted record
-                self.logs[partition][offset] = Record(offset, timestamp + offset, b"k", (), value)
+            if value is None:  # a transaction marker, or an aborted record
+                log.version.end += 1
+            else:
+                log.write(timestamp + log.end, b"k", (), value)
 
     def recreate(self, partition, *values, timestamp=500_000):
-        self.lives[partition] += 1
-        self.logs[partition].clear()
-        self.begins[partition] = self.ends[partition] = 0
+        self.logs[partition].recreate()
+        self.write(partition, *values, timestamp=timestamp)
+
+    def tear(self, partition, end, *values, timestamp=9000):
+        self.logs[partition].truncate(end)
         self.write(partition, *values, timestamp=timestamp)
 
     def expire(self, partition, before):
-        self.begins[partition] = before
-        for offset in [o for o in self.logs[partition] if o < before]:
-            del self.logs[partition][offset]
+        self.logs[partition].expire(before)
+
+    def lose(self, which):
+        """Lose rows of the ledger and restart it: which is seen only by whoever asks."""
+        self.store.lose(which)
 
     async def act(self, call, effect, partition=None):
         """Run one call of the world, with the fault that is due for it."""
@@ -99,152 +146,41 @@ class World:
     def _strike(self, fault):
         if fault.what == "crash":
             raise CrashError
-        if fault.call.startswith(("insert", "head", "fill", "hashes", "chained")):
+        if fault.call.startswith(("insert", "head", "fill", "hashes", "chained", "uptime")):
             raise StoreUnavailableError("injected")
         raise BrokerUnavailableError("injected")
 
     def ledger(self):
         """All rows in order; what a reader with FINAL sees."""
-        return sorted(self.rows.values(), key=lambda row: (row.chain, row.seq))
+        return self.store.rows()
 
     def chain(self, partition, epoch=0):
         return [row for row in self.ledger() if row.chain.of == partition and row.chain.epoch == epoch]
 
-    def heads_of(self, chain):
-        return sorted(row for row in self.ledger() if row.chain == chain)
 
-
-class MemoryStore:
+class MemoryStore(SimStore):
     def __init__(self, world):
+        super().__init__(world.store, world.act)
         self.world = world
-        self.restarts = world.restarts
-
-    def _chains(self, partition):
-        return sorted({r.chain for r in self.world.rows.values() if r.chain.of == partition}, key=lambda c: c.order)
-
-    def _head(self, partition):
-        for chain in reversed(self._chains(partition)):
-            by_seq = {r.seq: r for r in self.world.rows.values() if r.chain == chain}
-            seq = -1
-            while seq + 1 in by_seq:
-                seq += 1
-            while seq >= 0 and by_seq[seq].kind != RECORD:
-                seq -= 1
-            if seq >= 0:
-                r = by_seq[seq]
-                return Head(chain, r.seq, r.offset, r.timestamp, r.log_time, r.record_hash, r.entry_hash)
-        return None
-
-    async def head(self, partition):
-        return await self.world.act("head", lambda: self._head(partition), partition)
-
-    def _chained(self, partition, first, last):
-        found = {}
-        for chain in self._chains(partition):
-            for r in self.world.rows.values():
-                if r.chain == chain and r.kind == RECORD and first <= r.offset <= last:
-                    found[r.offset] = Stored(chain, r.seq, r.offset, r.timestamp, r.record_hash, r.entry_hash)
-        return found
-
-    async def chained(self, partition, first, last):
-        return await self.world.act("chained", lambda: self._chained(partition, first, last), partition)
-
-    async def chained_at_or_before(self, partition, offset, floor):
-        def effect():
-            for chain in reversed(self._chains(partition)):
-                if chain.first_offset > offset:
-                    continue
-                rows = [
-                    r
-                    for r in self.world.rows.values()
-                    if r.chain == chain and r.kind == RECORD and floor <= r.offset <= offset
-                ]
-                if rows:
-                    r = max(rows, key=lambda r: r.offset)
-                    return Stored(chain, r.seq, r.offset, r.timestamp, r.record_hash, r.entry_hash)
-            return None
-
-        return await self.world.act("chained_before", effect, partition)
-
-    async def entry_hashes(self, chain, seq):
-        return await self.world.act(
-            "hashes", lambda: {r.entry_hash for r in self.world.rows.values() if (r.chain, r.seq) == (chain, seq)}
-        )
-
-    async def restarted(self):
-        before, self.restarts = self.restarts, self.world.restarts
-        return before != self.restarts
-
-    async def opening(self, chain):
-        first = next(r for r in self.world.rows.values() if r.chain == chain and r.seq == 0)
-        for r in self.world.rows.values():
-            for reason in (GenesisReason.REPLACED, GenesisReason.RETENTION):
-                if genesis_hash(str(chain).encode(), r.entry_hash, reason) == first.prev_hash:
-                    head = Head(r.chain, r.seq, r.offset, r.timestamp, r.log_time, r.record_hash, r.entry_hash)
-                    return Opening(chain, reason, head)
-        return None
-
-    async def late_blocks(self, partition):
-        return []
 
     async def insert(self, rows, appended_at):
-        def effect():
-            self.world.inserts += 1
-            for row in rows:
-                self.world.rows[(row.chain, row.seq, row.entry_hash)] = row
-                self.world.typed.add((row.chain, row.seq))
-
-        partitions = {row.chain.of for row in rows}
-        if partitions & self.world.refused:
-            raise RowsRefusedError(469, "constraint violated")
+        partitions = {row.chain.of: None for row in rows}
         for partition in partitions:
             if self.world.garbled.get(partition, 0):
                 self.world.garbled[partition] -= 1
                 raise RowsRefusedError(33, "cannot read all data")
-        await self.world.act("insert", effect, next(iter(partitions)) if len(partitions) == 1 else None)
+        await super().insert(rows, appended_at)
         for partition in partitions:
             await self.world.act(f"insert:{partition.partition}", lambda: None)
 
-    async def fill(self, chain, first_seq, last_seq):
-        def effect():
-            self.world.typed.update((chain, seq) for seq in range(first_seq, last_seq + 1))
 
-        await self.world.act("fill", effect)
-
-
-class MemoryLog:
+class MemoryLog(SimLog):
     def __init__(self, world):
+        super().__init__(world.logs, world.act)
         self.world = world
-
-    async def bounds(self, partition, *, expected_end):
-        return await self.world.act(
-            "bounds", lambda: Bounds(self.world.begins[partition], self.world.ends[partition]), partition
-        )
-
-    async def read(self, partition, offset):
-        return await self.world.act("read", lambda: self.world.logs[partition].get(offset), partition)
-
-    async def existing(self, partition, first, last):
-        return await self.world.act(
-            "existing", lambda: {o for o in self.world.logs[partition] if first <= o <= last}, partition
-        )
 
     async def incarnations(self, partitions):
-        led = [partition for partition in partitions if partition not in self.world.leaderless]
-        return await self.world.act("incarnations", lambda: {p: str(self.world.lives[p]) for p in led})
-
-
-class MemoryOutbox:
-    def __init__(self, world):
-        self.world = world
-
-    async def send(self, notices):
-        def effect():
-            self.world.blocks.extend(notices.blocks)
-            self.world.rejects.extend(notices.rejects)
-            self.world.alerts.extend(notices.alerts)
-
-        await self.world.act("send", effect)
+        return await super().incarnations([p for p in partitions if p not in self.world.leaderless])
 
 
 class MemoryFlow:
@@ -320,7 +256,7 @@ class Worker:
             store=MemoryStore(world),
             log=MemoryLog(world),
             flow=self.flow,
-            outbox=MemoryOutbox(world),
+            outbox=SimOutbox(world.topics, world.act),
             clock=FastClock(),
             observer=self.observer,
             judge=judge,
@@ -366,14 +302,13 @@ class Worker:
         )
 
     def _last(self, partition):
-        return max(self.world.logs[partition], default=self.world.begins[partition] - 1)
+        return self.world.logs[partition].last()
 
     async def _deliver(self, partition):
         position = self.flow.positions.get(partition)
         if position is None or partition in self.flow.paused:
             return
-        log = self.world.logs[partition]
-        batch = [log[o] for o in sorted(log) if o >= position][: self.batch]
+        batch = self.world.logs[partition].fetch(position, self.batch)
         if batch:
             self.flow.positions[partition] = batch[-1].offset + 1
             await self.ingest.accept(partition, batch, self.flow.generation())
@@ -381,8 +316,8 @@ class Worker:
 
 def fold(world, partition, *, epoch=0, first=None, old_head=None, reason=GenesisReason.START):
     """The chain that a log folds to, made without the ingest: what every run must equal."""
-    log = world.logs[partition]
-    begin = world.begins[partition] if first is None else first
+    log = world.records(partition)
+    begin = world.logs[partition].begin if first is None else first
     sequencer = Sequencer.begin(Chain(*partition, epoch, begin), reason, old_head)
     rows = []
     for offset in sorted(o for o in log if o >= begin):

@@ -180,45 +180,47 @@ class Committer:
         appended_at = self._clock.now_ms()
         doubtful = waited = False
         refusals = 0
-        while pending := [share for share in pending if self._lanes.holds(share.lane)]:
-            try:
-                if await self._lanes.look_for_restart():
-                    break
-                if doubtful:
-                    there, pending = await self._read_back(pending)
-                    stored += there
-                    if not pending:
+        try:
+            while pending := [share for share in pending if self._lanes.holds(share.lane)]:
+                try:
+                    if await self._lanes.look_for_restart():
                         break
-                if not all(self._lanes.holds(share.lane) for share in pending):
-                    continue  # somebody else noticed meanwhile what makes these rows wrong
-                started = self._clock.monotonic()
-                doubtful = True
-                await self._store.insert(Entries.joined(share.rows for share in pending), appended_at)
-            except RowsRefusedError as error:
-                if len(pending) > 1:
-                    # One chain must not hold up the others: the block goes in again, chain by chain.
-                    for share in pending:
-                        stored += await self._insert([share])
+                    if doubtful:
+                        there, pending = await self._read_back(pending)
+                        stored += there
+                        if not pending:
+                            break
+                    if not all(self._lanes.holds(share.lane) for share in pending):
+                        continue  # somebody else noticed meanwhile what makes these rows wrong
+                    started = self._clock.monotonic()
+                    doubtful = True
+                    await self._store.insert(Entries.joined(share.rows for share in pending), appended_at)
+                except RowsRefusedError as error:
+                    if len(pending) > 1:
+                        # One chain must not hold up the others: the block goes in again, chain by chain.
+                        for share in pending:
+                            stored += await self._insert([share])
+                        break
+                    refusals += 1
+                    if refusals == REFUSALS:
+                        await self._refuse(pending[0], error)
+                        break
+                    waited = True
+                    self._observer.waiting("store", error)
+                    await self._clock.sleep(RETRY_S)
+                except UnavailableError as error:
+                    waited = True
+                    self._observer.waiting("store", error)
+                    await self._clock.sleep(RETRY_S)
+                else:
+                    seconds = self._clock.monotonic() - started
+                    rows, size = sum(len(share.rows) for share in pending), sum(share.size for share in pending)
+                    self._observer.inserted(rows, size, seconds)
+                    stored += pending
                     break
-                refusals += 1
-                if refusals == REFUSALS:
-                    await self._refuse(pending[0], error)
-                    break
-                waited = True
-                self._observer.waiting("store", error)
-                await self._clock.sleep(RETRY_S)
-            except UnavailableError as error:
-                waited = True
-                self._observer.waiting("store", error)
-                await self._clock.sleep(RETRY_S)
-            else:
-                seconds = self._clock.monotonic() - started
-                rows, size = sum(len(share.rows) for share in pending), sum(share.size for share in pending)
-                self._observer.inserted(rows, size, seconds)
-                stored += pending
-                break
-        if waited:
-            self._observer.going_on("store")
+        finally:
+            if waited:
+                self._observer.going_on("store")
         return stored
 
     async def _read_back(self, pending: Sequence[_Share]) -> tuple[list[_Share], list[_Share]]:

@@ -89,6 +89,12 @@ class Ledger:
                     self._remove(row)
         return gone
 
+    def lose(self, which: Callable[[Row], bool]) -> None:
+        """Lose some rows and their typed rows, whatever block they came in."""
+        for row in [row for row in self.rows() if which(row)]:
+            del self.standing[Key(row.chain, row.seq, row.entry_hash)]
+            self._remove(row)
+
     def _remove(self, row: Row) -> None:
         chains = self.chains[row.chain.of]
         entries = chains[row.chain][row.seq]
@@ -251,6 +257,7 @@ class SimStore(Store):
 
     async def insert(self, rows: Sequence[Row], appended_at: int) -> None:  # noqa: ARG002 - not hashed, not kept
         """See `Store.insert`."""
+        rows = list(rows)  # made once
         partitions = {row.chain.of: None for row in rows}
         effect = (lambda: self._ledger.insert(rows)) if self._insert is None else self._insert(rows)
         await self._call("insert", effect, next(iter(partitions)) if len(partitions) == 1 else None)

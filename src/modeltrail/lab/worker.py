@@ -117,7 +117,7 @@ class _Store(SimStore):
         return found
 
     async def insert(self, rows: Sequence[Row], appended_at: int) -> None:
-        rows = list(rows)  # made once
+        rows = list(rows)
         chains = dict.fromkeys(row.chain for row in rows)
         for chain in chains:
             if chain in self._doubt:
