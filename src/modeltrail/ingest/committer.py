@@ -194,8 +194,11 @@ class Committer:
                         continue  # somebody else noticed meanwhile what makes these rows wrong
                     started = self._clock.monotonic()
                     doubtful = True
+                    for share in pending:
+                        self._lanes.doubts.begun(share.lane)
                     await self._store.insert(Entries.joined(share.rows for share in pending), appended_at)
                 except RowsRefusedError as error:
+                    self._ended(pending, known=False)
                     if len(pending) > 1:
                         # One chain must not hold up the others: the block goes in again, chain by chain.
                         for share in pending:
@@ -209,10 +212,12 @@ class Committer:
                     self._observer.waiting("store", error)
                     await self._clock.sleep(RETRY_S)
                 except UnavailableError as error:
+                    self._ended(pending, known=False)
                     waited = True
                     self._observer.waiting("store", error)
                     await self._clock.sleep(RETRY_S)
                 else:
+                    self._ended(pending, known=True)
                     seconds = self._clock.monotonic() - started
                     rows, size = sum(len(share.rows) for share in pending), sum(share.size for share in pending)
                     self._observer.inserted(rows, size, seconds)
@@ -222,6 +227,10 @@ class Committer:
             if waited:
                 self._observer.going_on("store")
         return stored
+
+    def _ended(self, pending: Sequence[_Share], *, known: bool) -> None:
+        for share in pending:
+            self._lanes.doubts.ended(share.lane, known=known)
 
     async def _read_back(self, pending: Sequence[_Share]) -> tuple[list[_Share], list[_Share]]:
         """After an insert that did not return success: which shares are there, and which are to be inserted."""

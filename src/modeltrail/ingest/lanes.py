@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from modeltrail.errors import TamperError, UnavailableError
 from modeltrail.events.encode import Event
 from modeltrail.ingest.announcing import epoch_alert, late_block_alert, partition_alert
+from modeltrail.ingest.doubts import Doubts
 from modeltrail.ingest.lane import Lane, LaneState, Piece
 from modeltrail.ingest.placing import Placed, Placer
 from modeltrail.ingest.protocols import Clock, Flow, Notices, Observer, Outbox, Store
@@ -31,6 +32,7 @@ class Lanes:
         placer: Placer,
         clock: Clock,
         observer: Observer,
+        doubts: Doubts,
         *,
         memory_only: bool,
     ) -> None:
@@ -46,6 +48,7 @@ class Lanes:
         self._contradicted: set[PartitionId] = set()
         self._announced: set[str] = set()
         self._restarts = 0
+        self.doubts = doubts
         self.failure: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
 
     def __iter__(self) -> Iterator[Lane]:
@@ -68,6 +71,11 @@ class Lanes:
     def assigned(self) -> bool:
         """Whether every partition that was given to this worker is placed."""
         return not self._placing
+
+    @property
+    def placing(self) -> list[PartitionId]:
+        """Partitions whose placement is under way."""
+        return list(self._placing)
 
     @property
     def stopped(self) -> list[PartitionId]:
@@ -166,10 +174,6 @@ class Lanes:
         placed = await self._placed_patiently(partition, generation, disagrees_at)
         if placed is None:
             return
-        if placed.opening is not None:
-            # Before its first entry, and without one: a log that was lost is news although nobody writes to it.
-            now_ms = self._clock.now_ms()
-            await self._alert(epoch_alert(placed.opening, now_ms=now_ms, memory_only=self._memory_only))
         if generation != self._flow.generation():
             return
         lane = Lane(partition, generation, placed.sequencer, placed.start, placed.log)
@@ -199,12 +203,20 @@ class Lanes:
                         await self.look_for_restart()
                         restarts, refilled = self._restarts, False
                         placed = await self._placer.place(partition, disagrees_at=disagrees_at)
+                        if await self.doubts.outlast(partition, placed.log):
+                            placed = None
+                            continue
                     if placed.refill is not None and not refilled:
                         await self._store.fill(*placed.refill)
                         refilled = True
                     if not placed.knows_committed:
                         # What the group committed in another log, or before the store lost a block, says nothing.
                         await self._flow.commit_start(partition, placed.start)
+                    if placed.opening is not None:
+                        # Before its first entry, and without one: a log that was lost is news although nobody
+                        # writes to it.
+                        now_ms = self._clock.now_ms()
+                        await self._alert(epoch_alert(placed.opening, now_ms=now_ms, memory_only=self._memory_only))
                     await self.look_for_restart()
                     if restarts != self._restarts:
                         placed = None

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from modeltrail.ingest.block import BlockLimits
 from modeltrail.ingest.committer import Committer
+from modeltrail.ingest.doubts import Doubts
 from modeltrail.ingest.intake import Intake, Judge
 from modeltrail.ingest.lanes import Lanes
 from modeltrail.ingest.placing import Placer
@@ -59,7 +60,8 @@ class Ingest:
         ready = asyncio.Event()
         self._log = log
         placer = self.placer_type(store, log, flow, clock, settle_s=options.settle_s, memory_only=options.memory_only)
-        self.lanes = Lanes(store, flow, outbox, placer, clock, observer, memory_only=options.memory_only)
+        doubts = Doubts(clock, settle_s=options.settle_s)
+        self.lanes = Lanes(store, flow, outbox, placer, clock, observer, doubts, memory_only=options.memory_only)
         self._intake = self.intake_type(
             self.lanes,
             store,

@@ -9,9 +9,9 @@ from multiprocessing import get_context
 
 from modeltrail.ingest.service import Ingest
 from modeltrail.lab.bugs import BUGS
-from modeltrail.lab.run import Outcome, play
+from modeltrail.lab.run import MODES, Outcome, play
 
-__all__ = ["Tally", "play_many"]
+__all__ = ["Tally", "first_seed_that_finds", "play_many"]
 
 CHUNK = 50
 """Seeds that a process plays before it reports."""
@@ -58,6 +58,11 @@ def play_many(
         if tally.failed is not None:
             break
     return tally
+
+
+def first_seed_that_finds(bug: str, seeds: range) -> Outcome | None:
+    """Return the first run that fails with a deliberate mistake, None where none of these seeds does."""
+    return play_many(seeds, modes=MODES, bug=bug).failed
 
 
 def _parts(chunks: Iterator[range], modes: tuple[str, ...], bug: str | None, jobs: int) -> Iterator[Tally]:

@@ -41,6 +41,14 @@ STROKES = (
     "clock",
 )
 _RARE = frozenset({"tear", "recreate", "expire", "reset", "storm"})
+_THEMES = (
+    ("tear", "recreate"),
+    ("tear", "rebalance", "crash"),
+    ("freeze", "rebalance", "tear", "expire"),
+    ("expire", "store_restart", "crash"),
+    ("transaction", "tear", "crash"),
+)
+"""Strokes that are worst together; one theme is added to a third of the runs, with inserts that land late."""
 MOST_WORKERS = 3
 
 
@@ -72,7 +80,11 @@ def draw_faults(rng: random.Random) -> Faults:
     if rnd() < 0.3:
         faults.torn_sends = rnd() * 0.3
     faults.shuffle = rnd() < 0.25
-    faults.strokes = tuple(name for name in STROKES if rnd() < (0.2 if name in _RARE else 0.35))
+    chosen = {name for name in STROKES if rnd() < (0.2 if name in _RARE else 0.35)}
+    if rnd() < 0.3:
+        chosen.update(_THEMES[int(rnd() * len(_THEMES))])
+        faults.store.late = max(faults.store.late, rnd() * 0.2)
+    faults.strokes = tuple(name for name in STROKES if name in chosen)
     return faults
 
 

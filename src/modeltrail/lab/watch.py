@@ -6,6 +6,7 @@ commit      whatever the log holds before a committed offset is durable, and ann
 """
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from modeltrail.events.notices import Block, Reject
@@ -32,6 +33,7 @@ class Watch:
         self.excused: set[tuple[str, int]] = set()
         """Entries whose announcement nobody can demand: somebody set the group's offset past them by hand."""
         self.forks: set[tuple[Chain, int]] = set()
+        self._by: dict[Key, set[str]] = {}
 
     def insert(self, worker: "Worker", rows: Sequence[Row]) -> Callable[[], None]:
         """Return what an insert does that `worker` sends now."""
@@ -46,11 +48,11 @@ class Watch:
                 world.ledger.insert(rows)
             finally:
                 if len(world.ledger.blocks) > blocks:
-                    self._landed(rows, member=member)
+                    self._landed(rows, worker.name, member=member)
 
         return effect
 
-    def _landed(self, rows: Sequence[Row], *, member: bool) -> None:
+    def _landed(self, rows: Sequence[Row], who: str, *, member: bool) -> None:
         world = self._world
         landed, ledger = world.ledger.landed, world.ledger
         for row in rows:
@@ -59,8 +61,13 @@ class Watch:
                 self._sent_by_members.add(key)
             if row.seq and Key(row.chain, row.seq - 1, row.prev_hash) not in landed:
                 world.problem(f"{row.chain} seq {row.seq} is durable before the entry that it links to")
-            if len(ledger.chains[row.chain.of][row.chain][row.seq]) > 1:
+            self._by.setdefault(key, set()).add(who)
+            entries = ledger.chains[row.chain.of][row.chain][row.seq]
+            if len(entries) > 1:
                 self.forks.add((row.chain, row.seq))
+                by = [self._by[Key(row.chain, row.seq, digest)] for digest in entries]
+                if any(one & other for one, other in pairwise(by)):
+                    world.problem(f"{row.chain} seq {row.seq}: {who} inserted two different entries")
             self._heads.setdefault((str(row.chain), row.seq), set()).add(row.entry_hash.hex())
             same = self._at.setdefault((row.chain.of, row.offset), [])
             if row not in same:
