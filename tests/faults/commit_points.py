@@ -4,7 +4,10 @@ Production code knows nothing of this: `doomed_worker` wraps the classes of the 
 a crash leaves behind at each point is said beside its name. The fate of a process comes in the environment variable
 `DOOM`, several separated by commas:
 
-    <point>:<n>:<action>      the n-th time that the point is reached, from 1; `kill` (SIGKILL) or `stop` (SIGSTOP)
+    <point>:<n>:<action>      the n-th time that the point is reached, from 1: `kill` (SIGKILL), `stop` (SIGSTOP),
+                              `hang` (wait there for ever), `raise` (an error that nobody expects)
+
+`STUCK_S` there is the time after which the worker's own watchdog takes a partition for stuck.
 """
 
 import asyncio
@@ -61,22 +64,25 @@ class Doom:
         self._lock = threading.Lock()
 
     def reach(self, point, after_s=0.0):
-        """The worker is at `point`: end or freeze it here if that was its fate."""
+        """The worker is at `point`: end or freeze it here if that was its fate; True if it shall hang."""
         with self._lock:
             self._seen[point] += 1
             action = self._fates.get(point, {}).get(self._seen[point])
-        if action is None:
-            return
+        if action in (None, "hang"):
+            return action == "hang"
+        if action == "raise":
+            raise RuntimeError(f"raised at {point}")
         number = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}[action]
         if not after_s:
             os.kill(os.getpid(), number)
-            return
+            return False
 
         def later():
             time.sleep(after_s)
             os.kill(os.getpid(), number)
 
         threading.Thread(target=later, daemon=True).start()
+        return False
 
 
 def install(doom):
@@ -102,20 +108,28 @@ def install(doom):
     _around(Ingest, "give_up", doom, before="give_up.before", after="give_up.after", when=lambda _, given: list(given))
 
 
+def shorten_patience(seconds):
+    """Let the watchdog of the worker judge after `seconds`, a placement after ten times that."""
+    from modeltrail.streaming import worker
+
+    worker.Watchdog = functools.partial(worker.Watchdog, stuck_s=seconds, placing_s=10 * seconds)
+
+
 def _around(owner, name, doom, *, before=None, after=None, after_s=0.0, when=None):
     original = getattr(owner, name)
 
     def reach(point, args, after_s=0.0):
-        if point and (when is None or when(*args)):
-            doom.reach(point, after_s)
+        return bool(point) and (when is None or when(*args)) and doom.reach(point, after_s)
 
     if asyncio.iscoroutinefunction(original):
 
         @functools.wraps(original)
         async def wrapped(*args, **kwargs):
-            reach(before, args, after_s)
+            if reach(before, args, after_s):
+                await asyncio.Event().wait()
             result = await original(*args, **kwargs)
-            reach(after, args)
+            if reach(after, args):
+                await asyncio.Event().wait()
             return result
     else:
 

@@ -12,7 +12,7 @@ from tests.faults.conftest import doomed, through
 from tests.faults.exact import assert_undisturbed, caught_up, finish
 from tests.faults.proxy import Fault, StoreProxy, entries_of
 from tests.integration.events_for_tests import POISON, predictions
-from tests.integration.installation import until
+from tests.integration.installation import http_get, until
 
 pytestmark = pytest.mark.kafka
 
@@ -213,6 +213,58 @@ async def test_a_worker_told_to_stop_while_the_store_is_silent_ends_soon_and_in_
     assert worker.ready() is False
     assert worker.stop(timeout=40) == 0
     store_proxy.normal()
+    worker = here.worker()
+    await finish(here, worker)
+    await assert_undisturbed(here)
+
+
+@pytest.mark.parametrize("point", ["insert.before", "reading.before", "send.before", "head.after"])
+async def test_a_partition_that_hangs_is_noticed_and_the_worker_ends_to_be_started_again(install, faults, point):
+    if not faults.full and point in ("send.before", "head.after"):
+        pytest.skip("of the whole set: --faults=full")
+    here = install(partitions=1)
+    await here.produce(batch(60, 0))
+    worker = doomed(here, f"{point}:1:hang", STUCK_S="1")
+    await until(lambda: not worker.alive, what=f"the end of a worker that hangs at {point}")
+    assert worker.process.returncode == 1
+    assert "ending to be restarted" in worker.output
+    worker = here.worker()
+    await finish(here, worker)
+    await assert_undisturbed(here)
+
+
+@pytest.mark.full
+async def test_a_worker_behind_a_transaction_has_nothing_to_read_and_is_not_stuck(install):
+    here = install(partitions=1)
+    worker = doomed(here, "", STUCK_S="6")
+    producer = here.producer(transactional_id=here.prefix)
+    await producer.start()
+    try:
+        await producer.begin_transaction()
+        await here.produce(batch(60, 0), producer=producer)
+        await producer.commit_transaction()
+    finally:
+        await producer.stop()
+    await caught_up(here)
+    await until(lambda: worker.url, what="an address")
+    lines = "modeltrail_lag_records"
+    await until(
+        lambda: f'{lines}{{partition="0",topic="{here.topic()}"}} 1.0' in http_get(f"{worker.url}/metrics")[1],
+        what="a lag",
+    )
+    await asyncio.sleep(20)
+    assert worker.alive, worker.output[-2000:]
+    await finish(here, worker)
+    await assert_undisturbed(here)
+
+
+async def test_an_error_in_the_middle_of_a_stop_still_ends_the_process(install):
+    here = install()
+    await here.produce(batch(60, 0))
+    worker = doomed(here, "give_up.before:1:raise")
+    await until(worker.ready, what="ready")
+    assert worker.stop(timeout=60) == 1
+    assert "the stop failed" in worker.output
     worker = here.worker()
     await finish(here, worker)
     await assert_undisturbed(here)

@@ -249,7 +249,7 @@ async def _look_after(parts: _Parts) -> None:
     while True:
         await asyncio.sleep(LOOK_S)
         lanes = {lane.partition: lane for lane in parts.ingest.lanes}
-        stopped = set(parts.ingest.lanes.stopped)
+        stopped, placing = set(parts.ingest.lanes.stopped), set(parts.ingest.lanes.placing)
         held = {*lanes, *stopped}
         for gone in known - held:
             parts.metrics.forget(gone)
@@ -267,10 +267,12 @@ async def _look_after(parts: _Parts) -> None:
                 if watermark is not None:
                     stable_end = max(end, parts.app.ingest_gate.stable_end(partition))
                     parts.metrics.lag(partition, stable_end - watermark)
-                    if partition not in stopped:
+                    if partition not in stopped | placing:
                         reading[partition] = (watermark, stable_end)
             now, waiting = time.monotonic(), bool(parts.metrics.unavailable)
-            stuck = watchdog.look(now, reading=reading, placing=set(parts.assigned()) - held, waiting=waiting)
+            stuck = watchdog.look(
+                now, reading=reading, placing=set(parts.assigned()) - stopped - set(reading), waiting=waiting
+            )
             if stuck is not None:
                 await _end_if_stuck(parts, stuck, reading)
                 watchdog.excuse(stuck, now)
