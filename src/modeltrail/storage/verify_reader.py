@@ -1,6 +1,7 @@
 """Reading the ledger in order to verify it: every query runs read-only, whatever the user may do."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from modeltrail.ledger.chain import Chain
@@ -10,10 +11,17 @@ from modeltrail.ledger.verification import Before
 from modeltrail.storage.queries import sql
 from modeltrail.storage.server_errors import translated
 
-__all__ = ["LedgerReader", "Position"]
+__all__ = ["LedgerReader", "Position", "bounds_of"]
 
 READ_ONLY = {"readonly": "2"}
 """The server refuses to write under this setting, whatever the user may do otherwise."""
+
+_ARROW = {
+    "output_format_arrow_string_as_string": "0",
+    "output_format_arrow_low_cardinality_as_dictionary": "1",
+    "output_format_arrow_compression_method": "lz4_frame",
+}
+"""Spares time; the columns are understood without."""
 
 _BYTES = dict.fromkeys(
     ("key", "header_names", "header_values", "value", "record_hash", "prev_hash", "entry_hash"), "bytes"
@@ -27,6 +35,17 @@ Position = tuple[str, int]
 """A chain's text and a seq."""
 
 
+def bounds_of(ranges: Sequence[tuple[str, int, int]]) -> dict[str, Any]:
+    """Return the parameters of queries over ranges of chains: the chain, its first position, its last."""
+    return {
+        "chains": [chain for chain, _, _ in ranges],
+        "lows": [first for _, first, _ in ranges],
+        "highs": [last for _, _, last in ranges],
+        "low": min(first for _, first, _ in ranges),
+        "high": max(last for _, _, last in ranges),
+    }
+
+
 class LedgerReader:
     """Named queries over one clickhouse-connect client, each of them read-only."""
 
@@ -34,8 +53,9 @@ class LedgerReader:
         self._client = client
         with translated(starting=True):
             limited = client.query("SELECT toUInt8(getSetting('readonly'))").result_rows[0][0]
-        # A user who is read-only by profile cannot change the setting, and need not.
+        # A user who is read-only by profile cannot change the setting, and need not; 1 forbids every other one too.
         self.settings: dict[str, str] = {} if limited else dict(READ_ONLY)
+        self._arrow = {} if limited == 1 else _ARROW
 
     def ask(self, text: str, **parameters: object) -> Sequence[Sequence[Any]]:
         """Run a query and return its rows; strings as text, digests as bytes."""
@@ -70,6 +90,21 @@ class LedgerReader:
         for (seq,) in self.rows("next", chain=chain, first=first, last=last):
             return int(seq)
         return None
+
+    @contextmanager
+    def columns(self, spans: Sequence[tuple[str, int, int]]) -> Iterator[Any]:
+        """Give the rows of ranges of chains by column, each range in the order (seq, entry_hash): an Arrow stream."""
+        with translated():
+            stream = self._client.raw_stream(
+                sql("verify/columns"),
+                parameters=bounds_of(spans),
+                settings=self.settings | self._arrow,
+                fmt="ArrowStream",
+            )
+            try:
+                yield stream
+            finally:
+                stream.close()
 
     def stream(self, chain: str, first: int, last: int) -> Iterator[Row]:
         """Yield the rows of a range in the order (seq, entry_hash), a block of the server at a time in memory."""

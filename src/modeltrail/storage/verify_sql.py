@@ -5,12 +5,12 @@ in any order, one over the positions in order. Small chains share a step.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from modeltrail.ledger.findings import Kind, finding
 from modeltrail.ledger.report import ChainReport
 from modeltrail.ledger.verification import Before, Link, check_order
-from modeltrail.storage.verify_reader import LedgerReader
+from modeltrail.storage.verify_reader import LedgerReader, bounds_of
 
 __all__ = ["STEP", "Range", "verify_in_sql"]
 
@@ -76,7 +76,7 @@ def _windows(reader: LedgerReader, whole: Range, step: int) -> Iterator[Range]:
 def _check(reader: LedgerReader, part: Sequence[Range]) -> int:
     reports = {each.report.chain: each.report for each in part}
     befores = {each.report.chain: each.before for each in part}
-    bounds = _bounds([(each.report.chain, each.first, each.last) for each in part])
+    bounds = bounds_of([(each.report.chain, each.first, each.last) for each in part])
     total = 0
     with_gaps = []
     for chain, rows, gaps, *checks in reader.rows("rows", **bounds):
@@ -86,7 +86,7 @@ def _check(reader: LedgerReader, part: Sequence[Range]) -> int:
             with_gaps.append(chain)
     if with_gaps:
         ranges = [(each.report.chain, each.first, each.last) for each in part if each.report.chain in with_gaps]
-        for chain, *checks in reader.rows("gaps", **_bounds(ranges)):
+        for chain, *checks in reader.rows("gaps", **bounds_of(ranges)):
             _add(reports[chain], _GAP_CHECKS, checks)
     repeated = []
     for chain, entries, repeats, first_repeat, last_repeat, *columns in reader.rows("links", **bounds):
@@ -99,19 +99,9 @@ def _check(reader: LedgerReader, part: Sequence[Range]) -> int:
             report.add(found)
         _order_checks(report, columns[_LINK:])
     if repeated:
-        for chain, *checks in reader.rows("repeats", **_bounds(repeated)):
+        for chain, *checks in reader.rows("repeats", **bounds_of(repeated)):
             _repeat_checks(reports[chain], checks)
     return total
-
-
-def _bounds(ranges: Sequence[tuple[str, int, int]]) -> dict[str, Any]:
-    return {
-        "chains": [chain for chain, _, _ in ranges],
-        "lows": [first for _, first, _ in ranges],
-        "highs": [last for _, _, last in ranges],
-        "low": min(first for _, first, _ in ranges),
-        "high": max(last for _, _, last in ranges),
-    }
 
 
 def _add(report: ChainReport, kinds: Sequence[Kind], checks: Sequence[int]) -> None:

@@ -82,6 +82,10 @@ class SpyClient:
             text = "SELECT 0"
         return self._client.query(text, **options)
 
+    def raw_stream(self, text, **options):
+        self.sent.append((text, options.get("settings")))
+        return self._client.raw_stream(text, **options)
+
     def query_column_block_stream(self, text, **options):
         self.sent.append((text, options.get("settings")))
         return self._client.query_column_block_stream(text, **options)

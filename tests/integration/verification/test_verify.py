@@ -64,11 +64,13 @@ def test_an_attack_is_found_at_its_first_position(ledger, attack, recompute):
     assert with_heads.verdict.exit_code == 3
 
 
-@MODES
-def test_small_steps_find_the_same(ledger, recompute, monkeypatch):
-    monkeypatch.setattr(verify_sql, "STEP", 5)
-    monkeypatch.setattr(verify_sql.verify_in_sql, "__kwdefaults__", {"step": 5})
-    monkeypatch.setattr(verify_recompute.verify_here, "__kwdefaults__", {"window": 5})
+@pytest.mark.parametrize(
+    ("recompute", "processes"), [(False, 0), (True, 0), (True, 2)], ids=["sql", "here", "processes"]
+)
+def test_small_steps_find_the_same(ledger, recompute, processes, monkeypatch):
+    monkeypatch.setitem(verify_sql.verify_in_sql.__kwdefaults__, "step", 5)
+    monkeypatch.setitem(verify_recompute.verify_here.__kwdefaults__, "window", 5)
+    monkeypatch.setitem(verify_recompute.verify_here.__kwdefaults__, "processes", processes)
     insert(ledger, GENUINE)
     report = check(ledger, recompute=recompute)
     assert (report.verdict, report.entries) == (Verdict.HOLDS, TOTAL)
@@ -287,7 +289,7 @@ def test_every_query_is_sent_read_only_where_the_user_could_write(ledger, recomp
     spy = SpyClient(ledger, may_write=True)
     verify_ledger(spy, VerifyRequest(recompute=recompute, judge=judge, contract=CONTRACT_VERSION))
     assert len(spy.sent) > 3
-    assert all(settings == {"readonly": "2"} for _, settings in spy.sent[1:])
+    assert {settings["readonly"] for _, settings in spy.sent[1:]} == {"2"}
 
 
 @pytest.fixture
