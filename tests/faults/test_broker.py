@@ -30,7 +30,7 @@ async def flow(here, *, every=0.02):
             try:
                 await producer.start()
                 while True:
-                    await here.produce([*predictions(20, number), *BAD], producer=producer)
+                    await send_all(here, producer, [*predictions(20, number), *BAD])
                     number += 20
                     await asyncio.sleep(every)  # the rate of the flow, not a wait for something
             except (KafkaError, OSError):
@@ -45,6 +45,17 @@ async def flow(here, *, every=0.02):
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
+
+
+async def send_all(here, producer, records):
+    """Wait for every record's fate; raise the first failure."""
+    sent = [
+        await producer.send(here.topic(), key=key, value=value, headers=headers, partition=at % here.partitions)
+        for at, (key, value, headers) in enumerate(records)
+    ]
+    for outcome in await asyncio.gather(*sent, return_exceptions=True):
+        if isinstance(outcome, BaseException):
+            raise outcome
 
 
 def chained(here):

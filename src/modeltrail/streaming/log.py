@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 import aiokafka
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, LeaderNotAvailableError
 
 from modeltrail.errors import BrokerUnavailableError
 from modeltrail.ledger.chain import PartitionId
@@ -25,25 +25,30 @@ PATIENCE_S = 20.0
 """How long one question may take before it counts as not answered."""
 
 
+AT_ONCE = 4
+"""So many questions are asked at the same time, each through a consumer of its own."""
+
+
 class KafkaLog:
-    """Implements `ingest.protocols.Log` with one consumer, used by one caller at a time."""
+    """Implements `ingest.protocols.Log` with a few consumers, each used by one caller at a time.
+
+    A partition about which the broker does not answer keeps one of them for as long as its patience lasts, and not
+    all the others waiting.
+    """
 
     def __init__(self, client_args: Mapping[str, Any]) -> None:
         self._client_args = dict(client_args)
-        self._consumer: Any = None
-        self._turn = asyncio.Lock()
+        self._idle: list[Any] = []
+        self._over = False
+        self._turns = asyncio.Semaphore(AT_ONCE)
         self._incarnations = Incarnations(client_args)
 
-    async def start(self) -> None:
-        """Connect; BrokerUnavailableError when nobody answers."""
-        async with self._turn:
-            await self._connected()
-
     async def stop(self) -> None:
-        """Disconnect."""
+        """Disconnect, for good."""
+        self._over = True
         await self._incarnations.stop()
-        async with self._turn:
-            await self._drop()
+        while self._idle:
+            await self._idle.pop().stop()
 
     async def bounds(self, partition: PartitionId, *, expected_end: int | None = None) -> Bounds:
         """See `Log.bounds`; without `expected_end` every end is told for certain.
@@ -118,38 +123,60 @@ class KafkaLog:
             consumer.unsubscribe()
 
     async def _ask(self, partition: PartitionId | None, question: Callable[[Any, Any], Awaitable[T]]) -> T:
-        async with self._turn:
+        async with self._turns:
+            consumer = None
             try:
                 async with asyncio.timeout(PATIENCE_S):
-                    consumer = await self._connected()
-                    return await question(consumer, _tp(partition) if partition else None)
+                    consumer = self._idle.pop() if self._idle else await self._connected()
+                    tp = _tp(partition) if partition else None
+                    await _reach_leader(consumer, tp)
+                    answer = await question(consumer, tp)
             except (KafkaError, OSError, TimeoutError) as error:
-                await self._drop()
                 what = str(partition) if partition else "log ends"
                 raise BrokerUnavailableError(f"the broker does not answer about {what}: {error!r}") from error
+            else:
+                if not self._over:
+                    self._idle.append(consumer)
+                    consumer = None
+                return answer
+            finally:
+                if consumer is not None:  # it failed, or whoever asked has gone
+                    await consumer.stop()
 
     async def _connected(self) -> Any:
-        if self._consumer is None:
-            consumer = aiokafka.AIOKafkaConsumer(
-                **self._client_args,
-                group_id=None,
-                enable_auto_commit=False,
-                auto_offset_reset="none",
-                isolation_level="read_committed",
-                fetch_max_wait_ms=100,
-            )
-            try:
-                await consumer.start()
-            except BaseException:
-                await consumer.stop()
-                raise
-            self._consumer = consumer
-        return self._consumer
-
-    async def _drop(self) -> None:
-        consumer, self._consumer = self._consumer, None
-        if consumer is not None:
+        consumer = aiokafka.AIOKafkaConsumer(
+            **self._client_args,
+            group_id=None,
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            isolation_level="read_committed",
+            fetch_max_wait_ms=100,
+        )
+        try:
+            await consumer.start()
+        except BaseException:
             await consumer.stop()
+            raise
+        return consumer
+
+
+async def _reach_leader(consumer: Any, tp: Any) -> None:
+    """Have a connection to the partition's leader, whoever that is now.
+
+    A consumer without a group learns of a new leader when its metadata expires, or when the old one says that it is
+    not the leader any more; one that is gone says nothing, and would be asked again until patience ends.
+    """
+    client = consumer._client  # noqa: SLF001 - there is no public way to ask
+    if tp is None:
+        return
+    for attempt in range(2):
+        leader = client.cluster.leader_for_partition(tp)
+        if leader is not None and leader >= 0 and await client.ready(leader):
+            return
+        if attempt == 0:
+            client.add_topic(tp.topic)
+            await client.force_metadata_update()
+    raise LeaderNotAvailableError(f"{tp.topic}/{tp.partition}")
 
 
 def _tp(partition: PartitionId) -> Any:

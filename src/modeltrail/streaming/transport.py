@@ -21,7 +21,7 @@ from aiokafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError, Re
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
-from modeltrail.streaming import tolerant_records
+from modeltrail.streaming import moving_brokers, tolerant_records
 
 __all__ = ["Consumer", "Transport"]
 
@@ -176,4 +176,5 @@ class Transport(driver.Transport):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         tolerant_records.install()
+        moving_brokers.install()
         super().__init__(*args, **kwargs)
