@@ -106,36 +106,17 @@ async def test_poison_of_every_kind(install):
     await assert_undisturbed(here)
 
 
-async def test_header_names_that_are_not_utf_8(install):
+async def test_batches_that_no_client_writes_and_records_of_maximal_size(install):
+    """50,000 header names that are not UTF-8, a record without anything, and the largest that the broker takes."""
     here = install(partitions=1)
     worker = here.worker()
     await here.produce(predictions(5))
     names = [(PLACE, b"v")] * 50_000
     first = await send_raw(here, sealed(batch_of([(b"k", b"x", names), (None, None, [("ce_id", None)])], size=2 * MB)))
-    await here.produce(predictions(5, 5))
-    await here.chained_to_the_end()
-    client = here.client()
-    [(count, name)] = client.query(
-        "SELECT length(headers), headers[50000].1 FROM ledger FINAL WHERE offset = {offset:Int64}",
-        parameters={"offset": first},
-        column_formats={"headers": "bytes"},
-        query_formats={"String": "bytes"},
-    ).result_rows
-    client.close()
-    assert (count, name) == (50_000, NAME)
-    assert set(reasons(here)) == {first, first + 1}
-    await finish(here, worker)
-    await assert_undisturbed(here)
-
-
-async def test_a_record_of_the_brokers_maximal_size(install):
-    here = install(partitions=1)
-    worker = here.worker()
-    await here.produce(predictions(5))
     fixed = len(batch_of([(b"k", b"x" * 1_000_000, [])], size=2 * MB)) - 1_000_000
     largest = batch_of([(b"k", b"x" * (BROKER_MAX - fixed), [])], size=2 * MB)
     assert len(largest) == BROKER_MAX
-    offset = await send_raw(here, largest)
+    at_most = await send_raw(here, largest)
     with pytest.raises(aiokafka.errors.MessageSizeTooLargeError):  # it is the largest: one byte more is refused
         await send_raw(here, batch_of([(b"k", b"x" * (BROKER_MAX - fixed + 1), [])], size=2 * MB))
     await larger_messages(here, 16 * MB)
@@ -146,15 +127,24 @@ async def test_a_record_of_the_brokers_maximal_size(install):
     await producer.stop()
     await here.produce(predictions(5, 5))
     await here.chained_to_the_end()
+    client = here.client()
+    [(count, name)] = client.query(
+        "SELECT length(headers), headers[50000].1 FROM ledger FINAL WHERE offset = {offset:Int64}",
+        parameters={"offset": first},
+        query_formats={"String": "bytes"},
+    ).result_rows
+    client.close()
+    assert (count, name) == (50_000, NAME)
     found = reasons(here)
-    assert found.keys() == {offset, beyond.offset}
-    assert found[offset][0] == "not_json"
-    assert found[beyond.offset] == (
-        "too_large",
-        f'value: \'{{"a":"xxxxxxxxxx\': must have at most 4194304 bytes, and has {len(document)}',
-    )
+    assert {offset: reason_class for offset, (reason_class, _) in found.items()} == {
+        first: "not_json",
+        first + 1: "empty",
+        at_most: "not_json",
+        beyond.offset: "too_large",
+    }
+    assert found[beyond.offset][1].endswith(f"must have at most 4194304 bytes, and has {len(document)}")
     await finish(here, worker)
-    await assert_undisturbed(here)  # the reject of each says where it is, without the payload
+    await assert_undisturbed(here)  # rejects that do not fit with their payload say where it is
 
 
 async def test_batches_that_expand_a_thousandfold(install):
@@ -183,7 +173,7 @@ async def test_batches_that_expand_a_thousandfold(install):
 
 
 @pytest.mark.full
-@pytest.mark.parametrize(("codec", "megabytes"), [("gzip", 1_000), ("snappy", 40), ("lz4", 250), ("zstd", 4_000)])
+@pytest.mark.parametrize(("codec", "megabytes"), [("gzip", 1_000), ("snappy", 40), ("lz4", 250), ("zstd", 2_000)])
 async def test_a_batch_of_a_megabyte_that_expands_to_what_its_codec_can(install, codec, megabytes):
     here = install(partitions=1, WORKER__INSERT_TIMEOUT_S=60)
     worker = here.worker()
@@ -193,7 +183,12 @@ async def test_a_batch_of_a_megabyte_that_expands_to_what_its_codec_can(install,
     first = await send_raw(here, raw)
     await here.produce(predictions(6, 6))
     last = first + megabytes + 5
-    await until(lambda: here.rows(here.partition())[-1:][0][2] >= last, within=600, what="all chained", every=2)
+
+    def chained():
+        rows = here.rows(here.partition())
+        return rows and rows[-1][2] >= last
+
+    await until(chained, within=1_200, what="all chained", every=2)
     assert list(reasons(here)) == list(range(first, first + megabytes))
     print(f"{codec}: {len(raw)} bytes became {megabytes} MB; rss at most {peak_rss_mb(worker)} MB")  # noqa: T201
     assert peak_rss_mb(worker) < 500

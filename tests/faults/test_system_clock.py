@@ -40,7 +40,7 @@ async def test_a_workers_clock_that_goes_two_hours_forward_and_back(install, tmp
     clock = Clock(tmp_path / "clock")
     here = install()
     worker = here.worker(**clock.env)
-    for number, offset in enumerate((0, 2 * HOUR, -2 * HOUR, 0)):
+    for number, offset in enumerate((2 * HOUR, -2 * HOUR)):
         clock.set(f"{offset:+d}")
         sent = time.monotonic()
         await asyncio.sleep(1.2)  # the library looks once a second
@@ -54,6 +54,7 @@ async def test_a_workers_clock_that_goes_two_hours_forward_and_back(install, tmp
     await assert_undisturbed(here)
 
 
+@pytest.mark.full
 async def test_a_worker_started_in_another_year_goes_on_where_the_other_ended(install, tmp_path):
     here = install()
     worker = here.worker()
@@ -77,7 +78,7 @@ async def test_midnight_at_the_end_of_a_month_passes_through_a_batch(install, st
     await until(worker.ready, what="ready")
     clock.set(f"{MIDNIGHT - 6 - int(time.time()):+d}")
     await asyncio.sleep(1.2)  # the library looks once a second
-    store_proxy.chaos = chaos(0.2)
+    store_proxy.chaos = chaos(0.1)
     number = 0
     while True:
         await here.produce(predictions(200, 200 * number))
