@@ -77,7 +77,7 @@ SELECT
     data.matched_rules AS matched_rules,
     data.duration_ms AS duration_ms,
     if(empty(data.metadata), '{}', data.metadata) AS metadata
-FROM ledger
+FROM runs_feed AS ledger
 WHERE ledger.status = 'valid' AND ledger.type = 'modeltrail.run.item_processed.v1'
 COMMENT 'Fills runs_items_processed with each insert into the ledger';
 
@@ -144,7 +144,7 @@ SELECT
     data.category AS category,
     data.reason AS reason,
     if(empty(data.details), '{}', data.details) AS details
-FROM ledger
+FROM runs_feed AS ledger
 WHERE ledger.status = 'valid' AND ledger.type = 'modeltrail.run.item_skipped.v1'
 COMMENT 'Fills runs_items_skipped with each insert into the ledger';
 
@@ -226,6 +226,6 @@ SELECT
     data.confidence AS confidence,
     data.duration_ms AS duration_ms,
     if(empty(data.metadata), '{}', data.metadata) AS metadata
-FROM ledger
+FROM runs_feed AS ledger
 WHERE ledger.status = 'valid' AND ledger.type = 'modeltrail.run.rule_evaluated.v1'
 COMMENT 'Fills runs_rules_evaluated with each insert into the ledger';

@@ -12,6 +12,8 @@ The migration files are the only place where a view is written down. They are re
     WHERE ledger.status = 'valid' AND ledger.type = '<type>'
     COMMENT '...'
 
+    ... FROM <family>_feed AS ledger ...         a view that reads what a first view picks out of the ledger for a family
+
     ALTER TABLE <view> MODIFY QUERY              a later migration changes a view so, without a moment without it
     WITH ... SELECT ... FROM ledger WHERE ...
 
@@ -38,11 +40,12 @@ _MODIFY = re.compile(r"ALTER TABLE (\w+) MODIFY QUERY\n(.*)\Z", re.DOTALL)
 _DROP = re.compile(r"DROP (?:TABLE|VIEW) IF EXISTS (\w+)")
 _SELECT = re.compile(
     r"(?:WITH\n.*\n)?SELECT\n(?P<columns>(?:    [^\n]* AS `?\w+`?,?\n)+)"
-    r"FROM ledger\nWHERE ledger\.status = 'valid' AND ledger\.type = '(?P<type>[a-z0-9_.]+)'\Z",
+    r"FROM (?:ledger|\w+_feed AS ledger)\nWHERE ledger\.status = 'valid' AND ledger\.type = '(?P<type>[a-z0-9_.]+)'\Z",
     re.DOTALL,
 )
 _COLUMN = re.compile(r" AS `?(\w+)`?,?$", re.MULTILINE)
-_FROM = "\nFROM ledger\n"
+_FROM = re.compile(r"\nFROM (?:ledger|\w+_feed AS ledger)\n")
+_FEED = re.compile(r"CREATE MATERIALIZED VIEW (\w+_feed)_from_ledger TO \1 AS\n")
 
 
 class Projection(NamedTuple):
@@ -56,7 +59,7 @@ class Projection(NamedTuple):
 
     def select_from(self, source: str) -> str:
         """Return the SELECT over `source`, a query with the columns of the ledger, instead of over new inserts."""
-        return self.select.replace(_FROM, f"\nFROM ({source}) AS ledger\n")
+        return _FROM.sub(lambda _: f"\nFROM ({source}) AS ledger\n", self.select, count=1)
 
     def insert_from(self, source: str, *, into: str | None = None) -> str:
         """Return the INSERT that puts the rows of `source` into the typed table, or into `into`, of its structure."""
@@ -76,6 +79,8 @@ def parse_projections(migrations: Sequence[Migration]) -> list[Projection]:
     for migration in migrations:
         for statement in migration.statements:
             text = statement.text
+            if _FEED.match(text):
+                continue
             if created := _CREATE.match(text):
                 found[created[1]] = _parse(created[1], created[2], created[3])
             elif text.startswith("CREATE MATERIALIZED VIEW"):
