@@ -15,8 +15,43 @@ A1 = Chain("cluster", TOPIC, 0, 1, 20)
 A2 = Chain("cluster", TOPIC, 0, 2, 70)
 B0 = Chain("cluster", TOPIC, 1, 0, 5)
 
-Ledger = dict[Chain, list[Row]]
-"""The rows of each chain; a row's own `chain` are the columns, the key is the text."""
+CLUSTER = "cluster"
+
+
+class Ledger(dict[Chain | str, list[Row]]):
+    """The rows of each chain; a row's own `chain` are the columns, the key is the text.
+
+    Chains are named as above, whatever cluster the ledger is of: many ledgers fit into one table.
+    """
+
+    def __init__(self, chains=(), *, cluster=CLUSTER):
+        super().__init__()
+        self.cluster = cluster
+        for chain, rows in dict(chains).items():
+            self[chain] = rows
+
+    def own(self, chain):
+        """The chain of this ledger that has this name."""
+        return chain._replace(cluster=self.cluster) if getattr(chain, "cluster", "") == CLUSTER else chain
+
+    def __getitem__(self, chain):
+        return super().__getitem__(self.own(chain))
+
+    def __setitem__(self, chain, rows):
+        super().__setitem__(self.own(chain), rows)
+
+    def __delitem__(self, chain):
+        super().__delitem__(self.own(chain))
+
+    def get(self, chain, default=None):
+        return super().get(self.own(chain), default)
+
+    def pop(self, chain):
+        return super().pop(self.own(chain))
+
+    def copy(self):
+        """Another ledger with the same rows in lists of its own."""
+        return Ledger({chain: list(rows) for chain, rows in self.items()}, cluster=self.cluster)
 
 
 def event(offset, *, tag=""):
@@ -63,13 +98,18 @@ def head_of(row):
     return Head(row.chain, row.seq, row.offset, row.timestamp, row.log_time, row.record_hash, row.entry_hash)
 
 
-def genuine() -> Ledger:
+def genuine(cluster=CLUSTER) -> Ledger:
     """Build the ledger. seq 10 and 18 of A0 and seq 0 of A2 are gaps."""
-    a0 = fold(Sequencer.begin(A0, GenesisReason.START, None), 34, gaps=[(10, 12), (20, 20)], poisoned=(6,))
-    a1 = fold(Sequencer.begin(A1, GenesisReason.REPLACED, head_of(a0[-1])), 31, tag="new-")
-    a2 = fold(Sequencer.begin(A2, GenesisReason.RETENTION, head_of(a1[-1])), 79, gaps=[(70, 71)])
-    b0 = fold(Sequencer.begin(B0, GenesisReason.START, None), 29, poisoned=(9,))
-    return {A0: a0, A1: a1, A2: a2, B0: b0}
+    ledger = Ledger(cluster=cluster)
+
+    def begin(chain, reason, old=None):
+        return Sequencer.begin(ledger.own(chain), reason, None if old is None else head_of(ledger[old][-1]))
+
+    ledger[A0] = fold(begin(A0, GenesisReason.START), 34, gaps=[(10, 12), (20, 20)], poisoned=(6,))
+    ledger[A1] = fold(begin(A1, GenesisReason.REPLACED, A0), 31, tag="new-")
+    ledger[A2] = fold(begin(A2, GenesisReason.RETENTION, A1), 79, gaps=[(70, 71)])
+    ledger[B0] = fold(begin(B0, GenesisReason.START), 29, poisoned=(9,))
+    return ledger
 
 
 def relink(rows, first, last=None):

@@ -8,7 +8,7 @@ from modeltrail.ledger.entry import GenesisReason, genesis_hash, record_hash
 from modeltrail.ledger.findings import Kind
 from modeltrail.ledger.row import GAP
 from modeltrail.ledger.sequencer import Sequencer
-from tests.ledger.genuine import A0, A1, A2, B0, Ledger, append, event, genuine, relink, renumber
+from tests.ledger.genuine import A0, A1, A2, B0, Ledger, append, event, relink, renumber
 
 
 def change(rows, seq, **columns):
@@ -195,7 +195,7 @@ def _(ledger):
 
 @attack("the partition is changed beside the chain", B0, 6, Kind.CHAIN_NAME)
 def _(ledger):
-    change(ledger[B0], 6, chain=B0._replace(partition=2))
+    change(ledger[B0], 6, chain=ledger.own(B0)._replace(partition=2))
 
 
 @attack("the cluster is changed beside the chain", B0, 6, Kind.CHAIN_NAME)
@@ -288,13 +288,13 @@ def _(ledger):
 
 @attack("an epoch gets another number", A2, 0, Kind.EPOCH_MISSING)
 def _(ledger):
-    other = A1._replace(epoch=3)
+    other = ledger.own(A1)._replace(epoch=3)
     ledger[other] = [row._replace(chain=other) for row in ledger.pop(A1)]
 
 
 @attack("two epochs change places", A1._replace(first_offset=70), 0, Kind.GENESIS)
 def _(ledger):
-    one, two = A1._replace(first_offset=70), A2._replace(first_offset=20)
+    one, two = ledger.own(A1)._replace(first_offset=70), ledger.own(A2)._replace(first_offset=20)
     first, second = ledger.pop(A1), ledger.pop(A2)
     ledger[one] = [row._replace(chain=one) for row in second]
     ledger[two] = [row._replace(chain=two) for row in first]
@@ -302,13 +302,13 @@ def _(ledger):
 
 @attack("a first epoch begins for another reason", B0, 0, Kind.GENESIS)
 def _(ledger):
-    change(ledger[B0], 0, prev_hash=genesis_hash(str(B0).encode(), None, GenesisReason.REPLACED))
+    change(ledger[B0], 0, prev_hash=genesis_hash(str(ledger.own(B0)).encode(), None, GenesisReason.REPLACED))
     relink(ledger[B0], 0)
 
 
 @attack("a later epoch begins as if it were the first", A1, 0, Kind.GENESIS)
 def _(ledger):
-    change(ledger[A1], 0, prev_hash=genesis_hash(str(A1).encode(), None, GenesisReason.START))
+    change(ledger[A1], 0, prev_hash=genesis_hash(str(ledger.own(A1)).encode(), None, GenesisReason.START))
     relink(ledger[A1], 0)
 
 
@@ -365,7 +365,7 @@ def _(ledger):
 @attack("rows of two partitions change places", A0, 6, Kind.ENTRY_HASH)
 def _(ledger):
     one, two = ledger[A0][6], ledger[B0][6]
-    ledger[A0][6], ledger[B0][6] = two._replace(chain=A0), one._replace(chain=B0)
+    ledger[A0][6], ledger[B0][6] = two._replace(chain=ledger.own(A0)), one._replace(chain=ledger.own(B0))
 
 
 @attack("a range is linked again", B0, 18, Kind.LINK)
@@ -378,7 +378,7 @@ def _(ledger):
 def _(ledger):
     rows = ledger[B0]
     record = event(rows[12].offset, tag="forged-")
-    forged = append(Sequencer(B0, next_seq=12, next_offset=record.offset, prev_hash=rows[11].entry_hash,
+    forged = append(Sequencer(ledger.own(B0), next_seq=12, next_offset=record.offset, prev_hash=rows[11].entry_hash,
                               log_time=rows[11].log_time), record)  # fmt: skip
     rows[12] = forged
     relink(rows, 13)
@@ -418,7 +418,7 @@ def _(ledger):
 def _(ledger):
     change(ledger[A2], 0, gap_first=71)
     relink(ledger[A2], 0)
-    first = genuine()[A1][-1].log_time
+    first = ledger[A1][-1].log_time
     ledger[A2][:] = [row._replace(log_time=max(first, row.log_time)) for row in ledger[A2]]
 
 

@@ -19,7 +19,6 @@ from tests.ledger.genuine import genuine
 
 MODES = pytest.mark.parametrize("recompute", [False, True], ids=["sql", "here"])
 GENUINE = genuine()
-HEADS = [KeptHead(str(chain), rows[-1].seq, rows[-1].entry_hash) for chain, rows in GENUINE.items()]
 TOTAL = sum(len(rows) for rows in GENUINE.values())
 
 
@@ -59,6 +58,14 @@ def insert(client, ledger, *, appended_at=1_388_534_500_000):
 def check(client, *, recompute, views=(), **options):
     request = VerifyRequest(recompute=recompute, judge=judge, contract=CONTRACT_VERSION, **options)
     return verify_ledger(client, request, views=views, insert_seconds=0.0)
+
+
+def heads_of(ledger):
+    """What `modeltrail heads` would have kept of it."""
+    return [KeptHead(str(chain), rows[-1].seq, rows[-1].entry_hash) for chain, rows in ledger.items()]
+
+
+HEADS = heads_of(GENUINE)
 
 
 def first_faults(report):

@@ -1,6 +1,5 @@
 """`modeltrail verify`, `heads` and `entry` as they are run: output, exit codes, escapes."""
 
-import copy
 import json
 
 import pytest
@@ -58,7 +57,7 @@ def test_json_is_one_document_in_the_last_line(run, genuine_ledger, mode):
 
 
 def test_tampering_ends_with_three_and_names_the_position(run, ledger):
-    tampered = copy.deepcopy(GENUINE)
+    tampered = GENUINE.copy()
     tampered[B0][7] = tampered[B0][7]._replace(value=EVIL)
     insert(ledger, tampered)
     code, out, _ = run("verify", "--no-projections")
@@ -201,7 +200,7 @@ def test_the_first_entry_of_a_chain_is_compared_with_its_genesis(run, genuine_le
 
 
 def test_a_tampered_entry_ends_with_three_and_moves_no_cursor(run, ledger):
-    tampered = copy.deepcopy(GENUINE)
+    tampered = GENUINE.copy()
     tampered[B0][7] = tampered[B0][7]._replace(value=EVIL, subject="\x1b[31mred")
     insert(ledger, tampered)
     code, out, _ = run("entry", str(B0), 7)
@@ -212,7 +211,7 @@ def test_a_tampered_entry_ends_with_three_and_moves_no_cursor(run, ledger):
 
 
 def test_two_rows_at_one_position_are_both_in_the_document(run, ledger):
-    forked = copy.deepcopy(GENUINE)
+    forked = GENUINE.copy()
     other = append(
         Sequencer(B0, next_seq=7, next_offset=12, prev_hash=forked[B0][6].entry_hash, log_time=0), event(12, tag="x-")
     )
@@ -226,7 +225,7 @@ def test_two_rows_at_one_position_are_both_in_the_document(run, ledger):
 
 
 def test_a_fork_at_the_end_has_no_head_to_keep(run, ledger):
-    forked = copy.deepcopy(GENUINE)
+    forked = GENUINE.copy()
     last = forked[B0][-1]
     forked[B0].append(
         append(Sequencer(B0, next_seq=last.seq, next_offset=last.offset, prev_hash=last.prev_hash, log_time=0),
