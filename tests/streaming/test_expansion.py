@@ -199,6 +199,29 @@ def test_a_record_beyond_the_limit_is_told_and_those_before_it_are_there():
         next(records)
 
 
+@pytest.mark.parametrize("codec", [0, 4])
+def test_a_batch_of_many_records_that_are_almost_nothing_is_not_made_at_once(codec):
+    raw = bomb(codec, records=400_000, size=0)
+    batch = _TolerantRecords(raw).next_batch()
+    tracemalloc.start()
+    try:
+        offsets = sum(1 for record in batch if record.value == b"")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert offsets == 400_000
+    assert peak < 16 * MB
+
+
+@pytest.mark.parametrize("at", [0, 3, 4])
+def test_one_name_that_is_not_utf_8_among_many_records(at, monkeypatch):
+    monkeypatch.setattr(tolerant_records, "MANY", 2)
+    records = [(b"k", b"%d" % number, [(PLACE if number == at else "h", b"1")]) for number in range(5)]
+    found = [to_record(record) for record in _TolerantRecords(sealed(batch_of(records))).next_batch()]
+    assert [record.value for record in found] == [b"0", b"1", b"2", b"3", b"4"]
+    assert [record.headers[0][0] == NAME for record in found] == [number == at for number in range(5)]
+
+
 @pytest.mark.parametrize("codec", sorted(CODECS))
 def test_a_batch_that_is_cut_or_goes_on_is_told_as_damaged(codec, monkeypatch):
     monkeypatch.setattr(tolerant_records, "WHOLE_MAX", 0)

@@ -16,8 +16,10 @@ whoever subscribed with `on_unreadable` is told about the batch, at every attemp
 Record format: Kafka protocol guide, "Record" (message format version 2).
 """
 
+import struct
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import Any, NamedTuple
 
 import cramjam
@@ -41,8 +43,14 @@ ANSWER_BYTES = 8 * 2**20
 """Bytes of one partition's records after which no more are gathered in the same poll. A batch that expands to less is
 counted as a whole."""
 
+MANY = 10_000
+"""Records of a batch that are not all made at once: each costs more than the few bytes that it may have."""
+
 _HEADER = _DefaultRecordBatchPy.HEADER_STRUCT.size
 _CODEC_BYTE = _DefaultRecordBatchPy.ATTRIBUTES_OFFSET + 1
+
+_COUNT = struct.Struct(">i")
+_COUNT_OFFSET = _HEADER - _COUNT.size
 
 
 class RecordBeyondLimitError(CorruptRecordException):  # type: ignore[misc]
@@ -77,6 +85,8 @@ class _Batch:
     def __iter__(self) -> Iterator[Any]:
         if self._size > WHOLE_MAX and self._batch.compression_type:
             return self._counted(_in_pieces(self._raw))
+        if _COUNT.unpack_from(self._raw, _COUNT_OFFSET)[0] > MANY:
+            return self._counted(self._one_by_one())
         try:
             records = list(self._batch)
         except UnicodeDecodeError:
@@ -89,6 +99,19 @@ class _Batch:
             return self._counted(records)
         self._owner.count(self._size)
         return iter(records)
+
+    def _one_by_one(self) -> Iterator[Any]:
+        done = 0
+        try:
+            for record in self._batch:
+                yield record
+                done += 1
+        except Exception as error:
+            if not isinstance(error, UnicodeDecodeError) and not isinstance(error.__cause__, UnicodeDecodeError):
+                raise
+        else:
+            return
+        yield from islice(_parse(self._raw), done, None)
 
     def _counted(self, records: Iterable[Any]) -> Iterator[Any]:
         for record in records:
