@@ -36,6 +36,18 @@ def appended(here):
         client.close()
 
 
+def times_of(here):
+    """(timestamp, log_time) of the entries of partition 0, in order."""
+    client = here.client()
+    try:
+        return client.query(
+            "SELECT timestamp, log_time FROM ledger FINAL WHERE topic = {topic:String} AND partition = 0 ORDER BY seq",
+            parameters={"topic": here.topic()},
+        ).result_rows
+    finally:
+        client.close()
+
+
 async def test_a_workers_clock_that_goes_two_hours_forward_and_back(install, tmp_path):
     clock = Clock(tmp_path / "clock")
     here = install()
@@ -118,11 +130,7 @@ async def test_timestamps_of_producers_that_jump_are_kept_and_log_time_never_goe
             await producer.send_and_wait(here.topic(), value, key=key, headers=headers, timestamp_ms=stamp)
     await producer.stop()
     await here.chained_to_the_end()
-    client = here.client()
-    rows = client.query(
-        "SELECT timestamp, log_time FROM ledger FINAL WHERE topic = {t:String} ORDER BY seq", {"t": here.topic()}
-    ).result_rows
-    client.close()
+    rows = times_of(here)
     assert [stamp for stamp, _ in rows] == [stamp for stamp in sent for _ in range(20)]
     assert [log_time for _, log_time in rows] == [max(sent[: at // 20 + 1]) for at in range(len(rows))]
     await finish(here, worker)
