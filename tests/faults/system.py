@@ -77,7 +77,11 @@ class Tracer:
     def __exit__(self, *_):
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGINT)
-        self._process.wait(10)
+        try:
+            self._process.wait(5)
+        except subprocess.TimeoutExpired:  # strace waits now and then for a thread that is gone already
+            self._process.kill()
+            self._process.wait()
         self._process.stderr.close()
 
     @property
