@@ -18,6 +18,7 @@ import threading
 import time
 
 POINTS = {
+    "app.start": "nothing was read",
     # placement
     "head.after": "the head was read, nothing else happened",
     "fill.before": "an unacknowledged block is there, its typed rows may be missing",
@@ -87,12 +88,15 @@ class Doom:
 
 def install(doom):
     """Wrap the real parts of a worker, so that each reaches its points."""
+    from faust import App
+
     from modeltrail.ingest.service import Ingest
     from modeltrail.storage.ledger_store import ClickHouseStore
     from modeltrail.streaming.gate import IngestGate
     from modeltrail.streaming.outbox import KafkaOutbox
     from modeltrail.streaming.transport import Consumer
 
+    _around(App, "on_start", doom, before="app.start")
     _around(ClickHouseStore, "head", doom, after="head.after")
     _around(ClickHouseStore, "fill", doom, before="fill.before", after="fill.after")
     _around(IngestGate, "commit_start", doom, before="start.before", after="start.after")

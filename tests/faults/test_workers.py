@@ -25,6 +25,10 @@ LEAVING = ("give_up.before", "give_up.after")
 """Points that are reached when a worker is told to stop."""
 
 
+STEADY = ("insert.", "send.", "durable.", "offsets.")
+"""Points that every commit passes."""
+
+
 def batch(count, start):
     """Valid records with a few bad ones among them."""
     records = predictions(count, start)
@@ -84,18 +88,19 @@ async def keep_busy(here, worker, seconds=60):
 
 
 async def test_a_worker_killed_at_any_commit_point_leaves_nothing_that_the_next_one_does_not_complete(install, faults):
-    points = sorted(POINTS)
-    # Those of the first assignment come first in an installation of their own: later ones find an offset.
-    first = [point for point in points if point.startswith("start.")]
-    faults.random.shuffle(points := [point for point in points if point not in first])
-    groups = [[first[0], *points[0::3]], [first[1], *points[1::3]], points[2::3]]
+    # Each installation begins with a point after which it has something to place, two of them with a point of the
+    # very first assignment: later ones find an offset.
+    groups = [["start.before", "insert.after"], ["start.after", "send.before"], ["durable.before"]]
+    rest = sorted(set(POINTS).difference(*groups))
+    faults.random.shuffle(rest)
     installations = [install() for _ in groups]
     with StoreProxy(installations[0].stack.clickhouse.port, seed=faults.seed) as proxy:
-        for nth in range(1, 1 + faults.times(1, 3)):
-            # The second time of a first assignment never comes.
-            chosen = [[p for p in group if nth == 1 or p not in (*first, *LEAVING)] for group in groups]
+        for nth in range(1, 1 + faults.times(1, 4)):
+            if nth > 1:  # those that come again and again while a worker works
+                groups, rest = [[] for _ in groups], [point for point in POINTS if point.startswith(STEADY)]
+            chosen = [[*group, *rest[number :: len(groups)]] for number, group in enumerate(groups)]
             await asyncio.gather(
-                *(die_at(here, proxy, group, nth=nth) for here, group in zip(installations, chosen, strict=True))
+                *(die_at(here, proxy, points, nth=nth) for here, points in zip(installations, chosen, strict=True))
             )
 
 
@@ -268,3 +273,11 @@ async def test_an_error_in_the_middle_of_a_stop_still_ends_the_process(install):
     worker = here.worker()
     await finish(here, worker)
     await assert_undisturbed(here)
+
+
+async def test_a_worker_that_cannot_start_says_why_although_its_stop_fails_too(install):
+    here = install()
+    worker = doomed(here, "app.start:1:raise,give_up.before:1:raise")
+    await until(lambda: not worker.alive, what="the end of a worker that cannot start")
+    assert worker.process.returncode == 1
+    assert "raised at app.start" in worker.output

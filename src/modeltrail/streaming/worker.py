@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from faust.exceptions import ConsumerNotStarted
+
 from modeltrail.errors import ConfigurationError, ModeltrailError, SchemaVersionError, UnavailableError
 from modeltrail.events.judge import judge
 from modeltrail.ingest.block import BlockLimits
@@ -85,7 +87,11 @@ class _Parts:
     def assigned(self) -> list[PartitionId]:
         """Return the audited partitions that the group gave to this worker, placed or not."""
         app = self.app
-        return sorted(app.ingest_gate.name(tp) for tp in app.consumer.assignment() if tp.topic in app.audited_topics)
+        try:
+            given = app.consumer.assignment()
+        except ConsumerNotStarted:
+            return []
+        return sorted(app.ingest_gate.name(tp) for tp in given if tp.topic in app.audited_topics)
 
 
 async def run_worker(settings: Settings, *, on_ready: Callable[[str], None] | None = None) -> None:
@@ -199,8 +205,11 @@ async def _serve(parts: _Parts, stop: asyncio.Event, on_ready: Callable[[str], N
                 continue
             break
         reason = _reason(parts, done - {stopping, crashed})
+    except BaseException as error:
+        reason = error
+        raise
     finally:
-        await _stop(parts, starting)
+        await _stop(parts, starting, reason)
         tasks = (starting, crashed, stopping, committing, looking, asking)
         for task in tasks:
             task.cancel()
@@ -227,7 +236,7 @@ def _told(error: BaseException) -> BaseException:
     return told
 
 
-async def _stop(parts: _Parts, starting: asyncio.Task[Any]) -> None:
+async def _stop(parts: _Parts, starting: asyncio.Task[Any], reason: BaseException | None) -> None:
     if not starting.done():
         starting.cancel()
     try:
@@ -237,8 +246,10 @@ async def _stop(parts: _Parts, starting: asyncio.Task[Any]) -> None:
         # nothing was acknowledged that was not stored.
         why = f"took more than {STOP_S:.0f} s" if isinstance(error, TimeoutError) else f"failed: {error!r}"
         logger.critical("the stop %s; leaving without it", why)
+        if reason is not None:
+            logger.critical("it ended because: %s", reason)
         logging.shutdown()
-        os._exit(1)
+        os._exit(getattr(reason, "exit_code", 1))
 
 
 async def _look_after(parts: _Parts) -> None:
