@@ -3,6 +3,7 @@
 See README.md for the table of faults, the two sizes of the set, and how to write a fault.
 """
 
+import os
 import random
 from pathlib import Path
 
@@ -97,5 +98,5 @@ def through(proxy):
 
 def doomed(installation, *fates, **more_env):
     """Start a worker that ends or freezes at named points of the commit path; see commit_points.py."""
-    root = str(Path(__file__).parents[2])
+    root = os.pathsep.join(filter(None, (str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH"))))
     return installation.worker(module="tests.faults.doomed_worker", DOOM=",".join(fates), PYTHONPATH=root, **more_env)
