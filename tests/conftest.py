@@ -5,8 +5,13 @@ import pytest
 from modeltrail.embedded import apache
 from modeltrail.embedded.stack import Stack
 
-QUICK_GROUPS = {"group.min.session.timeout.ms": "500"}
-"""So that a test may let a dead worker's session end within a second or two."""
+QUICK_BROKER = {
+    "group.min.session.timeout.ms": "500",
+    "log.cleaner.backoff.ms": "500",
+    "log.retention.check.interval.ms": "1000",
+    "transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000",
+}
+"""So that a session ends, a log is compacted or expires, and a transaction is aborted within a second or two."""
 
 
 def pytest_addoption(parser):
@@ -32,7 +37,7 @@ def stacks(tmp_path_factory):
     def get(kind):
         require(kind)
         if kind not in running:
-            properties = QUICK_GROUPS if kind == "apache" else None
+            properties = QUICK_BROKER if kind == "apache" else None
             stack = Stack(tmp_path_factory.mktemp(f"stack-{kind}"), broker=kind, broker_properties=properties)
             stack.start()
             running[kind] = stack

@@ -4,7 +4,9 @@ import struct
 
 import aiokafka
 from aiokafka.admin import NewTopic, RecordsToDelete
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import for_code
+from aiokafka.protocol.admin import DeleteGroupsRequest
 
 from modeltrail.embedded.stack import APPEND_TIME
 from modeltrail.events.judge import CONTRACT_VERSION, judge
@@ -123,3 +125,30 @@ def tear(broker, partition, *, batches):
     with file.open("r+b") as log:
         log.truncate(at + 40)
     return next_offset
+
+
+async def set_topic(here, **configs):
+    """Change settings of the predictions topic, as somebody with a command line would."""
+    wanted = APPEND_TIME | {name.replace("__", "."): value for name, value in configs.items()}
+    resource = ConfigResource(ConfigResourceType.TOPIC, here.topic(), configs=wanted)
+
+    async def work(client):
+        for answer in await client.alter_configs([resource]):
+            assert all(code == 0 for code, *_ in answer.resources), answer
+
+    await here.admin(work)
+
+
+async def delete_group(here):
+    """Delete the workers' group with all its offsets; it must have no members."""
+
+    async def work(client):
+        coordinator = await client.find_coordinator(here.prefix)
+        answer = await client._client.send(coordinator, DeleteGroupsRequest([here.prefix]))
+        return answer.results
+
+    async def gone():
+        ((_, code),) = await here.admin(work)
+        return code == 0
+
+    await until(gone, what="the group deleted")

@@ -8,7 +8,7 @@ from modeltrail.events.fields import Data, FreeJson, Id, Moment, Text
 
 __all__ = ["AlertKind", "AlertRaised", "AlertResolved", "Severity"]
 
-AlertKind = Literal["epoch_opened", "late_block", "partition_stopped", "chain_refused"]
+AlertKind = Literal["epoch_opened", "late_block", "partition_stopped", "chain_refused", "topic_setting_changed"]
 Severity = Literal["info", "warning", "critical"]
 
 

@@ -13,7 +13,7 @@ import os
 import signal
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from faust.exceptions import ConsumerNotStarted
 from modeltrail.errors import ConfigurationError, ModeltrailError, SchemaVersionError, UnavailableError
 from modeltrail.events.judge import judge
 from modeltrail.ingest.block import BlockLimits
+from modeltrail.ingest.protocols import Notices
 from modeltrail.ingest.service import Ingest, IngestOptions
 from modeltrail.kafka_client import kafka_client_args
 from modeltrail.ledger.chain import PartitionId
@@ -36,6 +37,7 @@ from modeltrail.streaming.http import WorkerHttp
 from modeltrail.streaming.log import KafkaLog
 from modeltrail.streaming.metrics import WorkerMetrics
 from modeltrail.streaming.outbox import KafkaOutbox
+from modeltrail.streaming.topic_watch import Change, TopicWatch, read_settings
 from modeltrail.streaming.topics import audited_topics, check_topics, outbox_topics
 from modeltrail.streaming.watchdog import Stuck, Watchdog
 
@@ -81,6 +83,7 @@ class _Parts:
     outbox: KafkaOutbox
     metrics: WorkerMetrics
     http: WorkerHttp
+    cluster: str = ""
     broker_error: str = ""
     store_error: str = ""
 
@@ -151,6 +154,7 @@ async def _prepare(settings: Settings, stack: contextlib.AsyncExitStack) -> _Par
     )
     app.ingest_gate.ingest = ingest
     parts = _Parts(settings, app, ingest, store, log, outbox, metrics, None)  # type: ignore[arg-type]
+    parts.cluster = cluster
     parts.http = WorkerHttp(worker.http_host, worker.http_port, metrics.registry, lambda: _not_ready(parts))
     await parts.http.start()
     stack.push_async_callback(parts.http.stop)
@@ -193,7 +197,8 @@ async def _serve(parts: _Parts, stop: asyncio.Event, on_ready: Callable[[str], N
     committing = asyncio.create_task(parts.ingest.run(), name="ingest")
     looking = asyncio.create_task(_look_after(parts), name="look")
     asking = asyncio.create_task(_ask_store(parts), name="ask")
-    watched = {starting, crashed, stopping, committing, looking, asking}
+    guarding = asyncio.create_task(_watch_topics(parts), name="topics")
+    watched = {starting, crashed, stopping, committing, looking, asking, guarding}
     try:
         while True:
             done, _ = await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
@@ -210,7 +215,7 @@ async def _serve(parts: _Parts, stop: asyncio.Event, on_ready: Callable[[str], N
         raise
     finally:
         await _stop(parts, starting, reason)
-        tasks = (starting, crashed, stopping, committing, looking, asking)
+        tasks = (starting, crashed, stopping, committing, looking, asking, guarding)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -310,6 +315,23 @@ async def _look_for_late_blocks(parts: _Parts) -> None:
         parts.metrics.waiting("late block look", error)
     else:
         parts.metrics.unavailable.pop("late block look", None)
+
+
+async def _watch_topics(parts: _Parts) -> None:
+    """Alert where somebody changed what the audit rests on."""
+    client_args, topics = kafka_client_args(parts.settings), audited_topics(parts.settings)
+
+    async def send(changes: Sequence[Change]) -> None:
+        for change in changes:
+            logger.warning("%s: %s is %s", change.topic, change.setting, change.now)
+        now_ms = time.time_ns() // 1_000_000
+        events = [change.event(parts.cluster, now_ms) for change in changes]
+        await parts.outbox.send(Notices((), (), events))
+
+    def assigned() -> list[PartitionId]:
+        return parts.assigned() if parts.app.ingest_gate.joined else []
+
+    await TopicWatch().run(lambda: read_settings(client_args, topics), assigned, send)
 
 
 async def _ask_store(parts: _Parts) -> None:
