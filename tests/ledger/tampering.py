@@ -163,32 +163,32 @@ def _(ledger):
     change(ledger[A0], 8, status="approved")
 
 
-@attack("a valid record is called rejected", B0, 12, Kind.JUDGEMENT, only_here=True)
+@attack("a valid record is called rejected", B0, 12, Kind.JUDGEMENT)
 def _(ledger):
     change(ledger[B0], 12, status="rejected", reason_class="schema")
 
 
-@attack("a rejected record is called valid", B0, 4, Kind.JUDGEMENT, only_here=True)
+@attack("a rejected record is called valid", B0, 4, Kind.JUDGEMENT)
 def _(ledger):
     change(ledger[B0], 4, status="valid", reason_class="", reason="")
 
 
-@attack("the id is changed beside the record", B0, 12, Kind.JUDGEMENT, only_here=True)
+@attack("the id is changed beside the record", B0, 12, Kind.JUDGEMENT)
 def _(ledger):
     change(ledger[B0], 12, id="event-0")
 
 
-@attack("the actor is changed beside the record", B0, 13, Kind.JUDGEMENT, only_here=True)
+@attack("the actor is changed beside the record", B0, 13, Kind.JUDGEMENT)
 def _(ledger):
     change(ledger[B0], 13, actor="somebody else")
 
 
-@attack("the time is changed beside the record", B0, 14, Kind.JUDGEMENT, only_here=True)
+@attack("the time is changed beside the record", B0, 14, Kind.JUDGEMENT)
 def _(ledger):
     change(ledger[B0], 14, time_us=ledger[B0][14].time_us + 1)
 
 
-@attack("the retention class is changed beside the record", B0, 15, Kind.JUDGEMENT, only_here=True)
+@attack("the retention class is changed beside the record", B0, 15, Kind.JUDGEMENT)
 def _(ledger):
     change(ledger[B0], 15, retentionclass="none")
 

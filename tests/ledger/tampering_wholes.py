@@ -71,59 +71,67 @@ def _(ledger):
 # Columns that no hash covers.
 
 
-@attack("the source is changed beside the record", B0, 16, Kind.JUDGEMENT, only_here=True)
+@attack("the source is changed beside the record", B0, 16, Kind.JUDGEMENT)
 def _(ledger):
     change(ledger[B0], 16, source="elsewhere")
 
 
-@attack("the subject is changed beside the record", B0, 16, Kind.JUDGEMENT, only_here=True)
+@attack("the subject is changed beside the record", B0, 16, Kind.JUDGEMENT)
 def _(ledger):
     change(ledger[B0], 16, subject="item-0")
 
 
-@attack("the type is changed beside the record", B0, 17, Kind.JUDGEMENT, only_here=True)
+@attack("the type is changed beside the record", B0, 17, Kind.JUDGEMENT)
 def _(ledger):
     change(ledger[B0], 17, type="modeltrail.run.started.v1")
 
 
-@attack("the content mode is changed beside the record", B0, 17, Kind.JUDGEMENT, only_here=True)
+@attack("the content mode is changed beside the record", B0, 17, Kind.JUDGEMENT)
 def _(ledger):
     change(ledger[B0], 17, mode="structured")
 
 
-@attack("a tenant is made up beside the record", B0, 18, Kind.JUDGEMENT, only_here=True)
+@attack("a tenant is made up beside the record", B0, 18, Kind.JUDGEMENT)
 def _(ledger):
     change(ledger[B0], 18, tenant="somebody else")
 
 
-@attack("a correlation id is made up beside the record", B0, 18, Kind.JUDGEMENT, only_here=True)
+@attack("a correlation id is made up beside the record", B0, 18, Kind.JUDGEMENT)
 def _(ledger):
     change(ledger[B0], 18, correlationid="made up")
 
 
-@attack("a causation id is made up beside the record", B0, 19, Kind.JUDGEMENT, only_here=True)
+@attack("a causation id is made up beside the record", B0, 19, Kind.JUDGEMENT)
 def _(ledger):
     change(ledger[B0], 19, causationid="made up")
 
 
-@attack("a trace is made up beside the record", B0, 19, Kind.JUDGEMENT, only_here=True)
+@attack("a trace is made up beside the record", B0, 19, Kind.JUDGEMENT)
 def _(ledger):
     change(ledger[B0], 19, traceparent="00-" + "1" * 32 + "-" + "2" * 16 + "-01")
 
 
-@attack("a counter is made up beside the record", B0, 20, Kind.JUDGEMENT, only_here=True)
+@attack("a counter is made up beside the record", B0, 20, Kind.JUDGEMENT)
 def _(ledger):
     change(ledger[B0], 20, sequence="7")
 
 
-@attack("an envelope is given to a rejected record", B0, 4, Kind.JUDGEMENT, only_here=True)
+@attack("an envelope is given to a rejected record", B0, 4, Kind.JUDGEMENT)
 def _(ledger):
     change(ledger[B0], 4, id="event-0", type="modeltrail.action.recorded.v1")
 
 
-@attack("a valid record is given a class of rejection", B0, 20, Kind.JUDGEMENT, only_here=True)
+@attack("a valid record is given a class of rejection", B0, 20, Kind.JUDGEMENT)
 def _(ledger):
     change(ledger[B0], 20, reason_class="schema")
+
+
+@attack(
+    "a valid record is called rejected, and nothing is left of its envelope", B0, 21, Kind.JUDGEMENT, only_here=True
+)
+def _(ledger):
+    empty = dict.fromkeys(("source", "id", "type", "subject", "actor", "tenant", "retentionclass"), "")
+    change(ledger[B0], 21, status="rejected", reason_class="schema", time_us=None, **empty)
 
 
 # Rows that were never chained, and rows that are there again.

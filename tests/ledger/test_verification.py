@@ -238,8 +238,8 @@ class TestReport:
         assert [one.seq for one in report.told()] == list(range(KEPT_FINDINGS))
 
     def test_what_was_not_proven_depends_on_what_was_asked(self):
-        everything = Scope(recompute=True, projections=True, heads=True, partial=False, selected=False)
-        nothing = Scope(recompute=False, projections=False, heads=False, partial=True, selected=True)
+        everything = Scope(recompute=True, envelope=True, projections=True, heads=True, partial=False, selected=False)
+        nothing = Scope(recompute=False, envelope=False, projections=False, heads=False, partial=True, selected=True)
         assert not any("kept heads were given" in line for line in not_proven(everything))
         assert len(not_proven(nothing)) > len(not_proven(everything)) > 0
         assert any("log was not read again" in line for line in not_proven(everything))

@@ -54,7 +54,8 @@ def verify(
         bool | None,
         typer.Option(
             "--projections/--no-projections",
-            help="Compare the typed tables with the ledger (default: where whole chains are verified).",
+            help="Compare with the records what stands beside them: the typed tables and, in ClickHouse, status and"
+            " envelope (default: where whole chains are verified).",
         ),
     ] = None,
     recompute: Annotated[

@@ -116,6 +116,8 @@ class Scope:
     """What a verification was asked to look at, as far as it decides what is proven."""
 
     recompute: bool
+    envelope: bool
+    """Status and envelope columns were compared with the records, at least by the server."""
     projections: bool
     heads: bool
     partial: bool
@@ -199,7 +201,9 @@ def not_proven(scope: Scope) -> list[str]:
             "The hashes were computed by the ClickHouse server itself; --recompute computes them here."
         )
         open_questions.append(
-            "Status and envelope columns were not read again from the records; --recompute does that."
+            "Whether records were rightly accepted or rejected was not judged again; --recompute does that."
+            if scope.envelope
+            else "Status and envelope columns were not read again from the records; --recompute does that."
         )
     if not scope.projections:
         open_questions.append("The typed tables were not compared with the ledger.")

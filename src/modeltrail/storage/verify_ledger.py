@@ -41,8 +41,9 @@ class VerifyRequest:
 
     `chain` is a chain's text, TOPIC/PARTITION or TOPIC/PARTITION/EPOCH; `first` and `last` are positions of one
     chain; `since` is a log time in milliseconds. `heads` are heads that were kept outside, None for no file.
-    `projections` None means: where whole chains are checked. `judge` reads records again when recomputing, under
-    version `contract` of the contract.
+    `projections` says whether what stands beside the records is compared with them: the typed tables and, in
+    ClickHouse, status and envelope; None means: where whole chains are checked. `judge` reads records again when
+    recomputing, under version `contract` of the contract.
     """
 
     chain: str | None = None
@@ -97,12 +98,12 @@ def verify_ledger(
     ranges = _ranges(reader, request, bounds, reports, report)
     total = sum(each.last - each.first + 1 for each in ranges)
     advance = _counter(progress, "entries", total)
+    partial = any((each.first_seq, each.last_seq) != (0, bounds[each.chain][1]) for each in report.chains)
+    projections = (not partial) if request.projections is None else request.projections
     if request.recompute:
         verify_here(reader, ranges, advance, judge=request.judge, contract=request.contract)
     else:
-        verify_in_sql(reader, ranges, advance)
-    partial = any((each.first_seq, each.last_seq) != (0, bounds[each.chain][1]) for each in report.chains)
-    projections = (not partial) if request.projections is None else request.projections
+        verify_in_sql(reader, ranges, advance, contract=request.contract if projections else None)
     if projections and views and report.chains:
         check_projections(
             reader,
@@ -115,6 +116,7 @@ def verify_ledger(
         )
     scope = Scope(
         recompute=request.recompute,
+        envelope=projections,
         projections=projections and bool(views),
         heads=bool(heads),
         partial=partial,

@@ -1,7 +1,8 @@
 """Verification inside ClickHouse: the server recomputes every hash and compares every position with the one before.
 
 Two queries a step, over at most `STEP` positions, so that memory stays bounded and progress shows: one over the rows
-in any order, one over the positions in order. Small chains share a step.
+in any order, one over the positions in order. Small chains share a step. A third one compares status and envelope
+with the records, where that is asked for.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -20,6 +21,7 @@ STEP = 500_000
 _CHAINS_A_STEP = 200
 _ROW_CHECKS = (Kind.CHAIN_NAME, Kind.KIND, Kind.RECORD_HASH, Kind.ENTRY_HASH)
 _GAP_CHECKS = (Kind.GAP_CONTENT, Kind.RECORD_HASH)
+_ENVELOPE_CHECKS = (Kind.JUDGEMENT, Kind.JUDGED_DIFFERENTLY)
 _LINK = len(Link._fields) - 1
 """What the server tells of the first row: all but its own entry hash."""
 
@@ -34,11 +36,20 @@ class Range(NamedTuple):
 
 
 def verify_in_sql(
-    reader: LedgerReader, ranges: Iterable[Range], advance: Callable[[int], None], *, step: int = STEP
+    reader: LedgerReader,
+    ranges: Iterable[Range],
+    advance: Callable[[int], None],
+    *,
+    contract: int | None = None,
+    step: int = STEP,
 ) -> None:
-    """Check `ranges` and add what is found to their reports; `advance` gets the number of rows of each step."""
+    """Check `ranges` and add what is found to their reports; `advance` gets the number of rows of each step.
+
+    `contract` is the version of the contract under which status and envelope are compared with the records; None
+    leaves that out, which costs more than everything else.
+    """
     for part in _steps(reader, ranges, step):
-        rows = _check(reader, part)
+        rows = _check(reader, part, contract)
         advance(rows)
 
 
@@ -73,7 +84,7 @@ def _windows(reader: LedgerReader, whole: Range, step: int) -> Iterator[Range]:
         before = (reader.before(chain, first) if first is not None else None) or whole.before
 
 
-def _check(reader: LedgerReader, part: Sequence[Range]) -> int:
+def _check(reader: LedgerReader, part: Sequence[Range], contract: int | None) -> int:
     reports = {each.report.chain: each.report for each in part}
     befores = {each.report.chain: each.before for each in part}
     bounds = bounds_of([(each.report.chain, each.first, each.last) for each in part])
@@ -88,6 +99,9 @@ def _check(reader: LedgerReader, part: Sequence[Range]) -> int:
         ranges = [(each.report.chain, each.first, each.last) for each in part if each.report.chain in with_gaps]
         for chain, *checks in reader.rows("gaps", **bounds_of(ranges)):
             _add(reports[chain], _GAP_CHECKS, checks)
+    if contract is not None:
+        for chain, *checks in reader.rows("envelope", **bounds, contract=contract):
+            _add(reports[chain], _ENVELOPE_CHECKS, checks)
     repeated = []
     for chain, entries, repeats, first_repeat, last_repeat, *columns in reader.rows("links", **bounds):
         report = reports[chain]

@@ -63,7 +63,7 @@ def test_an_attack_is_found_at_its_first_position(verified, attack, recompute):
     with_heads = faults_of(verified[recompute, "heads"], ledger.cluster)
     if attack.only_here and not recompute:
         assert alone == with_heads == {}
-        assert any("Status and envelope" in line for line in verified[recompute, "alone"].not_proven)
+        assert any("rightly accepted or rejected" in line for line in verified[recompute, "alone"].not_proven)
         return
     if attack.needs_heads:
         assert alone == {}
