@@ -68,7 +68,7 @@ def on_disk(apache_stack, tmp_path):
 
 
 @pytest.fixture
-def install(apache_stack, tmp_path):
+def install(apache_stack, tmp_path, faults):
     """Make an installation with as many partitions and settings as wanted; short timeouts, a log on disk."""
     made = []
 
@@ -77,6 +77,7 @@ def install(apache_stack, tmp_path):
         folder = tmp_path / f"installation-{len(made)}"
         folder.mkdir()
         made.append(Installation(stack or apache_stack, folder, partitions=partitions, extra_env=SHORT | extra))
+        made[-1].thorough = faults.full
         return made[-1].prepare()
 
     yield make

@@ -167,13 +167,28 @@ def assert_acknowledged(committed, stored):
         )
 
 
-async def assert_undisturbed(installation, family="predictions", *, verify=True):
-    """All of it: bytes, announcements, acknowledgements, and the verdict of the command, typed tables included."""
+def assert_typed(installation, folds):
+    """Every valid prediction has its typed row, once."""
+    valid = sum(row.status == "valid" for rows in folds.values() for row in rows)
+    client = installation.client()
+    try:
+        assert client.query("SELECT count() FROM predictions FINAL").result_rows[0][0] == valid
+    finally:
+        client.close()
+
+
+async def assert_undisturbed(installation, family="predictions", *, verify=False):
+    """All of it: bytes, typed rows, announcements, acknowledgements.
+
+    With `verify`, and in the whole set always, also the verdict of the command, which recomputes the typed rows.
+    """
     folds, stored = await folds_of(installation, family), stored_rows(installation, family)
     assert_same_bytes(folds, stored)
+    if family == "predictions":
+        assert_typed(installation, folds)
     await assert_announced(installation, folds)
     assert_acknowledged(await installation.committed(family), stored)
-    if verify:
+    if verify or getattr(installation, "thorough", True):
         code, result = installation.verify()
         assert code == 0, result
 

@@ -90,7 +90,7 @@ async def test_while_the_store_refuses_the_worker_waits_and_then_goes_on_by_itse
         await acknowledged(here)
         refuse(here, store_proxy)
         await here.produce(batch(60, 100 * number))
-        await held_up(here, worker, reason, seconds=faults.seconds(1.0, 20.0))
+        await held_up(here, worker, reason, seconds=faults.seconds(0.6, 20.0))
         allow(here, store_proxy)
         await caught_up(here)
     await finish(here, worker)
@@ -145,7 +145,7 @@ async def test_a_network_that_loses_cuts_delays_and_doubles_at_random(install, s
     worker = here.worker(**through(store_proxy))
     await until(worker.ready, what="ready")
     store_proxy.chaos = chaos(0.15)
-    for number in range(faults.times(4, 200)):
+    for number in range(faults.times(3, 200)):
         await here.produce(batch(150, 1_000 * number))
         await asyncio.sleep(faults.random.uniform(0, 0.5))
     await until(lambda: store_proxy.inserts >= 5, what="inserts went through the chaos")
@@ -167,7 +167,7 @@ async def test_a_view_that_fails_leaves_no_typed_row_missing(install):
     command(here, "DROP VIEW broken")
     await here.produce(batch(60, 500))
     await finish(here, worker)
-    await assert_undisturbed(here)
+    await assert_undisturbed(here, verify=True)
 
 
 async def test_the_engine_killed_inside_an_insert_stores_the_block_whole_or_not_at_all(install, store_proxy, faults):
@@ -176,7 +176,7 @@ async def test_the_engine_killed_inside_an_insert_stores_the_block_whole_or_not_
     worker = here.worker(**through(store_proxy))
     await here.produce(batch(60, 0))
     await caught_up(here)
-    for number in range(1, 1 + faults.times(2, 10)):
+    for number in range(1, 1 + faults.times(1, 10)):
         wait = faults.random.uniform(0, 0.06)
 
         def kill(wait=wait):
@@ -194,15 +194,15 @@ async def test_the_engine_killed_inside_an_insert_stores_the_block_whole_or_not_
                 store.start()
         await caught_up(here)
     await finish(here, worker)
-    await assert_undisturbed(here)
+    await assert_undisturbed(here, verify=True)
 
 
 async def test_a_slow_store_makes_the_worker_slow_and_nothing_else(install, store_proxy, faults):
     here = install()
     worker = here.worker(**through(store_proxy))
     await until(worker.ready, what="ready")
-    store_proxy.delay_s = 1.0
-    end = time.monotonic() + faults.seconds(4.0, 60.0)
+    store_proxy.delay_s = faults.seconds(0.4, 2.0)
+    end = time.monotonic() + faults.seconds(3.0, 60.0)
     number = 0
     while time.monotonic() < end:
         await here.produce(batch(60, 100 * number))
@@ -234,7 +234,7 @@ async def test_a_store_that_is_away_is_waited_for_with_flat_memory_and_nothing_a
         await until(lambda: worker.ready() is False, within=30, what="idle and not ready")
         before = worker.rss_mb
         await here.produce(large(4_000, 1_000))
-        end = time.monotonic() + faults.seconds(6.0, 600.0)
+        end = time.monotonic() + faults.seconds(4.0, 600.0)
         most = 0.0
         while time.monotonic() < end:
             assert worker.alive
