@@ -146,7 +146,7 @@ def epoch_alert(opening: Opening, *, now_ms: int, memory_only: bool) -> Event:
         )
     else:
         message = (
-            f"{chain.of}: the log is not the one that was chained (topic re-created, log torn or broker reset);"
+            f"{chain.of}: the log is not the one that was chained (topic re-created, log torn, compacted or reset);"
             f" a new epoch begins at offset {chain.first_offset} (before it: {before})"
         )
     return alert(
