@@ -41,7 +41,7 @@ class Running:
         await asyncio.gather(self.task, return_exceptions=True)
 
     async def accept(self, partition, first, last):
-        await self.ingest.accept(partition, batch(self.world, partition, first, last), self.flow.generation())
+        await self.ingest.accept(partition, batch(self.world, partition, first, last), self.worker.placement(partition))
 
     def lane(self, partition):
         return next(lane for lane in self.ingest.lanes if lane.partition == partition)

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from tests.ingest.test_races import Running, batch, log_of
+from tests.ingest.test_races import Running, log_of
 from tests.ingest.world import P0, P1, Worker, fold, turns
 
 
@@ -61,7 +61,7 @@ async def test_a_restart_that_somebody_else_noticed_first_keeps_rows_out_that_no
             return answer
 
         store.restarted = answered_late
-        await run.ingest.accept(P0, batch(world, P0, 10, 14), run.flow.generation())
+        await run.accept(P0, 10, 14)
         await turns()  # the committer was told that there was no restart, and has not heard it yet
         store.restarted = asked
         lose(world, P0, 5)

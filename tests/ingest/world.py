@@ -301,6 +301,9 @@ class Worker:
             for p in self.partitions
         )
 
+    def placement(self, partition):
+        return self.ingest.placements().get(partition, 0)
+
     def _last(self, partition):
         return self.world.logs[partition].last()
 
@@ -311,7 +314,7 @@ class Worker:
         batch = self.world.logs[partition].fetch(position, self.batch)
         if batch:
             self.flow.positions[partition] = batch[-1].offset + 1
-            await self.ingest.accept(partition, batch, self.flow.generation())
+            await self.ingest.accept(partition, batch, self.placement(partition))
 
 
 def fold(world, partition, *, epoch=0, first=None, old_head=None, reason=GenesisReason.START):

@@ -58,13 +58,14 @@ class Intake:
         self._block = block
         self._ready = ready
 
-    async def accept(self, partition: PartitionId, records: Sequence[Record], generation: int) -> None:
+    async def accept(self, partition: PartitionId, records: Sequence[Record], placement: int) -> None:
         """Take one batch of one partition, in offset order.
 
-        A batch of another generation, or of a partition that is not placed, is dropped: it is read again.
+        A batch that was fetched for another placement, or for a share that is not this worker's any more, is dropped:
+        it may come from a log that was rewritten since, and is read again.
         """
         lane = self._lanes.get(partition)
-        if lane is None or lane.generation != generation:
+        if lane is None or lane.number != placement or not self._lanes.holds(lane):
             return
         batch = Records.of(records)
         batch = await self._without_unproven_holes(lane, batch[batch.position(lane.cursor) :])

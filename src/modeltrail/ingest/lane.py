@@ -59,6 +59,8 @@ class Lane:
     is read again, without a hole, before anything new."""
     log: str
     """What `Log.incarnations` called the log in which the partition was placed."""
+    number: int
+    """Counts the placements of a worker: what was fetched for another one is not taken."""
     state: LaneState = LaneState.OPEN
     pieces: deque[Piece] = field(default_factory=deque)
     """In order; those at the front may be in the block that is being committed."""

@@ -48,6 +48,7 @@ class Lanes:
         self._contradicted: set[PartitionId] = set()
         self._announced: set[str] = set()
         self._restarts = 0
+        self._numbers = 0
         self.doubts = doubts
         self.failure: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
 
@@ -58,6 +59,10 @@ class Lanes:
         """Return the lane of a partition if batches are taken for it."""
         lane = self._lanes.get(partition)
         return lane if lane is not None and lane.state is LaneState.OPEN else None
+
+    def placements(self) -> dict[PartitionId, int]:
+        """Return the number of the placement of each partition for which batches are taken."""
+        return {lane.partition: lane.number for lane in self if lane.state is LaneState.OPEN}
 
     def holds(self, lane: Lane) -> bool:
         """Whether `lane` is still the one through which its partition goes."""
@@ -176,7 +181,8 @@ class Lanes:
             return
         if generation != self._flow.generation():
             return
-        lane = Lane(partition, generation, placed.sequencer, placed.start, placed.log)
+        self._numbers += 1
+        lane = Lane(partition, generation, placed.sequencer, placed.start, placed.log, self._numbers)
         self._lanes[partition] = lane
         self._observer.placed(
             partition,

@@ -103,8 +103,14 @@ class Placer:
         return Placed(Sequencer.resume(head), start, committed, None, refill, log)
 
     async def _unacknowledged(self, head: Head, committed: int | None, bounds: Bounds) -> tuple[Chain, int, int]:
-        """Return the entries of the head's chain whose insert may have ended without its views."""
-        offset = min(head.offset, bounds.begin if committed is None else committed)
+        """Return the entries of the head's chain whose insert may have ended without its views.
+
+        A committed offset beyond the head is one of entries that the store has lost since: what stands in their
+        place was inserted after it was committed.
+        """
+        if committed is None or committed > head.offset + 1:
+            committed = bounds.begin
+        offset = min(head.offset, committed)
         first = await self._store.chained_at_or_before(head.chain.of, offset, head.chain.first_offset)
         return head.chain, first.seq if first is not None and first.chain == head.chain else 0, head.seq
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -109,9 +109,13 @@ class Ingest:
         for partition in wanted:
             self.lanes.place(partition, generation)
 
-    async def accept(self, partition: PartitionId, records: Sequence[Record], generation: int) -> None:
-        """Take a batch of one partition, in offset order."""
-        await self._intake.accept(partition, records, generation)
+    def placements(self) -> Mapping[PartitionId, int]:
+        """Return the number of each partition's placement, to be asked before its records are fetched."""
+        return self.lanes.placements()
+
+    async def accept(self, partition: PartitionId, records: Sequence[Record], placement: int) -> None:
+        """Take a batch of one partition, in offset order, with the number of the placement that it was fetched for."""
+        await self._intake.accept(partition, records, placement)
 
     async def look_for_replaced_logs(self) -> None:
         """Place again the partitions whose log is another one now, although nothing came out of it yet.

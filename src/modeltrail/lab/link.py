@@ -67,6 +67,8 @@ class Service:
         self.error = error
         self.timeout_s = timeout_s
         self.down = False
+        self.lives = 0
+        """Counts restarts: a request that is under way dies with the life that it was sent to."""
         self.trace: Callable[[str, str], None] | None = None
 
 
@@ -85,7 +87,7 @@ class Link:
         process, service = self._process, self._service
         if process.dying:
             raise CrashError
-        loop, odds = service.loop, service.odds
+        loop, odds, lives = service.loop, service.odds, service.lives
         rnd = service.rng.random
         answer: asyncio.Future[Any] = loop.create_future()
         one = rnd()
@@ -97,23 +99,25 @@ class Link:
             return answer
         dice -= odds.before
         if dice < odds.after:
-            loop.after(delay, self._run, answer, name, effect, partition, "failed after it took effect")
+            loop.after(delay, self._run, answer, name, effect, partition, "failed after it took effect", lives)
             loop.after(delay + rnd() * odds.slow_s, self._refuse, answer, name)
             return answer
         dice -= odds.after
         if dice < odds.late:
             loop.after(delay, self._refuse, answer, name)
-            loop.after(delay + rnd() * (service.timeout_s - delay), self._run, answer, name, effect, partition, "late")
+            late = delay + rnd() * (service.timeout_s - delay)
+            loop.after(late, self._run, answer, name, effect, partition, "late", lives)
             return answer
         dice -= odds.late
         if dice < odds.hang:
             self._tell(name, partition, "is not answered")
-            loop.after(rnd() * service.timeout_s, self._run, answer, name, effect, partition, "unheard")
+            loop.after(rnd() * service.timeout_s, self._run, answer, name, effect, partition, "unheard", lives)
             loop.after(service.timeout_s + 1.0, self._refuse, answer, name)
             return answer
         if dice - odds.hang < odds.twice:
-            loop.after(delay + rnd() * (service.timeout_s - delay), self._run, None, name, effect, partition, "again")
-        loop.after(delay, self._run, answer, name, effect, partition, "")
+            again = delay + rnd() * (service.timeout_s - delay)
+            loop.after(again, self._run, None, name, effect, partition, "again", lives)
+        loop.after(delay, self._run, answer, name, effect, partition, "", lives)
         return answer
 
     def _run(
@@ -123,8 +127,9 @@ class Link:
         effect: Callable[[], Any],
         partition: PartitionId | None,
         how: str,
+        lives: int,
     ) -> None:
-        if self._service.down:  # it went down meanwhile: nothing happens
+        if self._service.down or self._service.lives != lives:  # it went down meanwhile: nothing happens
             if answer is not None and not how:
                 self._refuse(answer, name)
             return

@@ -289,6 +289,7 @@ class Nemesis:
         blocks = int(self._rng.random() * 3)
         gone = world.ledger.lose_last_blocks(blocks)
         world.lost_blocks += bool(gone)
+        world.store.lives += 1
         self._tell(f"restarts the store, which loses {len(gone)} rows")
         self._outage("store", world.store, 1.5)
 

@@ -173,7 +173,7 @@ class Worker(Flow):
         self._generation = 0
         self._watermarks: dict[PartitionId, int] = {}
         self._acknowledged: dict[PartitionId, int | None] = {}
-        self._queue: deque[tuple[PartitionId, list[Record], int]] = deque()
+        self._queue: deque[tuple[PartitionId, list[Record], int, int]] = deque()
         self._arrived: asyncio.Event
         self._committing: asyncio.Task[None] | None = None
         self._looking: asyncio.Task[None] | None = None
@@ -229,9 +229,9 @@ class Worker(Flow):
         assert self.ingest is not None  # noqa: S101 - set before this begins
         while True:
             while self._queue:
-                partition, records, generation = self._queue.popleft()
+                partition, records, generation, placement = self._queue.popleft()
                 if generation == self._generation:  # the engine skips what an older generation fetched
-                    await self.ingest.accept(partition, records, self._generation)
+                    await self.ingest.accept(partition, records, placement)
             self._arrived.clear()
             await self._arrived.wait()
 
@@ -295,7 +295,8 @@ class Worker(Flow):
                 self.tell(f"loses a batch of {partition.partition} on the way")
                 return
             del records[int(rnd() * (len(records) - 1))]
-        batch = (partition, records, self._generation)
+        placement = self.ingest.placements().get(partition, 0) if self.ingest else 0
+        batch = (partition, records, self._generation, placement)
         self._queue.append(batch)
         if faults.lost_batches and rnd() < faults.lost_batches:
             self._queue.append(batch)
@@ -416,7 +417,7 @@ class Worker(Flow):
 
     async def read_from(self, partition: PartitionId, offset: int) -> None:
         """See `Flow.read_from`."""
-        self._watermarks.setdefault(partition, offset)
+        self._watermarks[partition] = min(offset, self._watermarks.get(partition, offset))
         await asyncio.sleep(self.world.rng.random() * 0.02)
         if partition not in self.shares:
             return

@@ -1,8 +1,8 @@
 """Between Faust's consumer and the ingest: what the ingest may do to the flow, and what the consumer tells it."""
 
 import asyncio
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 from aiokafka.errors import IllegalStateError, KafkaError
 from faust.types import TP
@@ -12,10 +12,17 @@ from modeltrail.ingest.service import Ingest
 from modeltrail.ledger.chain import PartitionId
 from modeltrail.streaming.records import to_records
 
-__all__ = ["IngestGate"]
+__all__ = ["Fetched", "IngestGate"]
 
 UNREADABLE_ATTEMPTS = 3
 """A batch that cannot be read is fetched again this often before its partition is stopped."""
+
+
+class Fetched(NamedTuple):
+    """What one poll brought of one partition, and the number of the placement that it was asked for."""
+
+    records: Any
+    placement: int
 
 
 class IngestGate:
@@ -65,10 +72,15 @@ class IngestGate:
                 self.ingest.stop_partition(self.name(tp), f"unreadable {position}", message, within_s=self._drain_s)
             )
 
+    def placements(self) -> Mapping[PartitionId, int]:
+        """Return the numbers of the placements for which records are fetched from now on."""
+        return self.ingest.placements()
+
     async def batch(self, message: Any) -> None:
         """Hand one batch to the ingest."""
         tp = TP(message.topic, message.partition)
-        await self.ingest.accept(self.name(tp), to_records(message.value), self.generation())
+        fetched: Fetched = message.value
+        await self.ingest.accept(self.name(tp), to_records(fetched.records), fetched.placement)
 
     def _place_again(self, tp: TP, why: str) -> None:
         lane = self.ingest.lanes.get(self.name(tp))
@@ -101,7 +113,9 @@ class IngestGate:
         """See `Flow.read_from`."""
         tp = _tp(partition)
         consumer = self._app.consumer
-        if consumer.watermark(tp) is None:
+        watermark = consumer.watermark(tp)
+        if watermark is None or watermark > offset:
+            # Also back: what lies behind `offset` may have been lost by the store since it was durable.
             consumer.begin_at(tp, offset)
         try:
             await consumer.seek_wait({tp: offset})

@@ -21,7 +21,9 @@ from aiokafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError, Re
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+from modeltrail.ledger.chain import PartitionId
 from modeltrail.streaming import moving_brokers, tolerant_records
+from modeltrail.streaming.gate import Fetched
 
 __all__ = ["Consumer", "Transport"]
 
@@ -53,6 +55,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
         self._read_offset = _Unfiltered()
         self._watermark: dict[TP, int] = {}
+        self._placements: Mapping[PartitionId, int] = {}
         loop = asyncio.get_running_loop()
 
         def unreadable(tp: Any, position: int, reason: str) -> None:
@@ -86,7 +89,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
             tp = error.args[1]
             self.app.ingest_gate.unreadable(TP(tp.topic, tp.partition), int(error.args[2]), "larger than a fetch")
             return
-        generation = self.app.consumer_generation_id
+        generation, placements = self.app.consumer_generation_id, self._placements
         if records is None or self.should_stop:
             return
         if not self.flow_active:  # fetched across a rebalance: dropped, and read again from where it is placed
@@ -97,8 +100,14 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
             # Also of a partition that was paused meanwhile: the reader's position has moved on already.
             if batch:
                 message = self._to_message(tp, batch[-1])
-                message.value = batch
+                message.value = Fetched(batch, placements.get(self.app.ingest_gate.name(tp), 0))
                 yield tp, message
+
+    async def _getmany(self, active_partitions: Any, timeout: float) -> Any:  # noqa: ASYNC109 - Faust's signature
+        # The partitions of this poll are fixed here (Faust's set changes while the thread fetches): one that is being
+        # placed is paused, and not among them.
+        self._placements = self.app.ingest_gate.placements()
+        return await super()._getmany(set(active_partitions), timeout)
 
     async def perform_seek(self) -> None:
         """Let the ledger place the partitions; the last step before Faust lets records flow, so it never waits."""
