@@ -6,47 +6,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modeltrail.events.judge import CONTRACT_VERSION, judge
+from modeltrail.events.judge import CONTRACT_VERSION
 from modeltrail.ledger.entry import GenesisReason
-from modeltrail.ledger.epochs import ChainEnds, Edge, check_epochs, is_genesis
-from modeltrail.ledger.findings import Finding, Kind, Severity, finding
+from modeltrail.ledger.epochs import ChainEnds, check_epochs
+from modeltrail.ledger.findings import Finding, Kind, finding
 from modeltrail.ledger.report import KEPT_FINDINGS, ChainReport, Report, Scope, Verdict, not_proven
 from modeltrail.ledger.row import Row
 from modeltrail.ledger.sequencer import Sequencer
 from modeltrail.ledger.verification import Before, ChainVerifier
 from tests.ledger.genuine import A0, A1, A2, B0, append, event, fold, genuine, head_of, poison, relink
+from tests.ledger.in_memory import edge, faults, verify
 from tests.ledger.tampering import EVIL
 from tests.ledger.tampering_wholes import ATTACKS
 
 GENUINE = genuine()
-
-
-def edge(row):
-    return Edge(row.seq, row.log_time, row.prev_hash, row.entry_hash)
-
-
-def verify(ledger):
-    """All findings about a ledger in memory, by chain."""
-    natural = {chain: [row for row in rows if row.seq >= 0] for chain, rows in ledger.items()}
-    ends = [ChainEnds(chain, edge(rows[0]), edge(rows[-1])) for chain, rows in natural.items()]
-
-    def search(older, newer, genesis):
-        return next((edge(row) for row in natural[older] if is_genesis(genesis, newer, row.entry_hash)), None)
-
-    checked = check_epochs(ends, search)
-    found = list(checked.findings)
-    for chain, rows in natural.items():
-        verifier = ChainVerifier(str(chain), checked.before[chain], judge=judge, contract=CONTRACT_VERSION)
-        for row in sorted(rows, key=lambda row: (row.seq, row.entry_hash)):
-            found += verifier.feed(row)
-        found += verifier.finish()
-        if len(rows) < len(ledger[chain]):
-            found.append(finding(Kind.POSITION, str(chain), ledger[chain][0].seq))
-    return sorted(found, key=lambda one: (one.chain, one.order))
-
-
-def faults(found):
-    return [one for one in found if one.kind.severity is Severity.FAULT]
 
 
 def test_a_genuine_ledger_has_no_findings():

@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from modeltrail.embedded.credentials import Role
 from modeltrail.events.judge import CONTRACT_VERSION, judge
+from modeltrail.ledger.findings import Severity
 from modeltrail.ledger.heads import KeptHead
 from modeltrail.settings import ClickHouse
 from modeltrail.storage import migration_files
@@ -72,6 +73,16 @@ def first_faults(report):
     found = {chain.chain: chain.first_fault for chain in report.chains if chain.first_fault is not None}
     found |= {one.chain: one for one in report.findings}
     return {chain: (one.seq, one.kind) for chain, one in found.items()}
+
+
+def faults_of(report, cluster):
+    """The faults of the chains of a cluster by chain, each first position first."""
+    told = [found for chain in report.chains for found in chain.told()] + report.findings
+    faults = {}
+    for found in sorted(told, key=lambda one: one.order):
+        if found.chain.startswith(f"{cluster}/") and found.kind.severity is Severity.FAULT:
+            faults.setdefault(found.chain, []).append((found.seq, found.kind))
+    return faults
 
 
 class SpyClient:

@@ -6,23 +6,12 @@ together, four times in all.
 
 import pytest
 
-from modeltrail.ledger.findings import Severity
-from tests.integration.verification.scratch import MODES, check, heads_of, insert, scratch_database
+from tests.integration.verification.scratch import MODES, check, faults_of, heads_of, insert, scratch_database
 from tests.ledger.genuine import genuine
 from tests.ledger.tampering_wholes import ATTACKS
 
 LEDGERS = {attack.name: genuine(f"attack-{number}") for number, attack in enumerate(ATTACKS)}
 HEADS = {name: heads_of(ledger) for name, ledger in LEDGERS.items()}
-
-
-def faults_of(report, cluster):
-    """The faults of the chains of a cluster by chain, each first position first."""
-    told = [found for chain in report.chains for found in chain.told()] + report.findings
-    faults = {}
-    for found in sorted(told, key=lambda one: one.order):
-        if found.chain.startswith(f"{cluster}/") and found.kind.severity is Severity.FAULT:
-            faults.setdefault(found.chain, []).append((found.seq, found.kind))
-    return faults
 
 
 @pytest.fixture(scope="session")
