@@ -51,6 +51,7 @@ async def assert_replaced(here, worker):
     assert code == 0, result
 
 
+@pytest.mark.full
 async def test_while_no_worker_runs(install):
     here, worker = await chained(install)
     assert worker.stop() == 0
