@@ -69,23 +69,36 @@ _CHECKED = {name: ATTRIBUTES[name] for name in ("sequence", "traceparent", "data
 _decode_envelope = msgspec.json.Decoder(_Envelope).decode
 
 
-class _Sources(dict[str, int]):
-    """Colons in a source that is a URI reference, -1 where it is none; few sources come again and again."""
+class _Sources(dict[str, tuple[str, int]]):
+    """A source, always the same object, and its colons; -1 where it is no URI reference. Few come again and again."""
 
     LIMIT = 4096
 
-    def __missing__(self, source: str) -> int:
+    def __missing__(self, source: str) -> tuple[str, int]:
         try:
             colons = ATTRIBUTES["source"]("source", source).count(":")
         except RefusedError:
             colons = -1
         if len(self) >= self.LIMIT:
             self.clear()
-        self[source] = colons
-        return colons
+        self[source] = source, colons
+        return self[source]
+
+
+class _Actors(dict[str, str]):
+    """An actor, always the same object: what waits for the ledger holds it many thousand times."""
+
+    LIMIT = 4096
+
+    def __missing__(self, actor: str) -> str:
+        if len(self) >= self.LIMIT:
+            self.clear()
+        self[actor] = actor
+        return actor
 
 
 _sources = _Sources()
+_actors = _Actors()
 
 
 def read_structured(topic: str, value: bytes) -> tuple[Any, ...] | None:
@@ -124,8 +137,7 @@ def read_structured(topic: str, value: bytes) -> tuple[Any, ...] | None:
                 envelope.causationid,
                 envelope.retentionclass or DEFAULT_RETENTION_CLASS,
             )
-        source = envelope.source
-        in_source = _sources[source]
+        source, in_source = _sources[envelope.source]
         if in_source < 0 or not kind.rule(data):
             return None
         in_strings = value.count(_COLON) - members
@@ -135,7 +147,7 @@ def read_structured(topic: str, value: bytes) -> tuple[Any, ...] | None:
                 return None
     except (ValueError, RecursionError, RefusedError):  # msgspec raises ValueErrors
         return None
-    return (source, envelope.id, envelope.type, envelope.subject, time_us, envelope.actor, *optional)
+    return (source, envelope.id, kind.name, envelope.subject, time_us, _actors[envelope.actor], *optional)
 
 
 def fits(kind: EventType, value: bytes) -> bool:
@@ -329,11 +341,12 @@ def _anywhere(value: Any) -> int:
 class _Type:
     """One type of event. `decode` raises ValueError where the data is not plainly of the type."""
 
-    __slots__ = ("decode", "members", "rule", "topic_suffix")
+    __slots__ = ("decode", "members", "name", "rule", "topic_suffix")
 
     def __init__(self, kind: EventType) -> None:
         schema = kind.model.model_json_schema()
         shape = _object(schema, schema.get("$defs", {}))
+        self.name = kind.name
         self.topic_suffix = kind.topic_suffix
         self.decode: Callable[[bytes | msgspec.Raw], dict[str, Any]] = msgspec.json.Decoder(shape.type).decode
         self.members = cast("_Count", shape.members)

@@ -84,10 +84,16 @@ def to_stream(rows: Sequence[Row], appended_at: int) -> Any:
         arrays = [*_chains([(row.chain, 1) for row in rows]), *_of_rows(rows)]
     arrays.append(_repeated(appended_at, len(rows), pa.timestamp("ms", "UTC")))
     batch = pa.RecordBatch.from_arrays(arrays, schema=_SCHEMA)
-    sink = pa.BufferOutputStream()
+    size = pa.MockOutputStream()  # a buffer that grows would be copied, and half empty at the end
+    _write(batch, size)
+    buffer = pa.allocate_buffer(size.size())
+    _write(batch, pa.FixedSizeBufferWriter(buffer))
+    return buffer
+
+
+def _write(batch: Any, sink: Any) -> None:
     with pa.ipc.new_stream(sink, _SCHEMA) as writer:
         writer.write_batch(batch)
-    return sink.getvalue()
 
 
 def _chains(chains: Sequence[tuple[Chain, int]]) -> list[Any]:

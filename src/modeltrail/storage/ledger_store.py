@@ -18,6 +18,7 @@ from modeltrail.ledger.row import GAP, Row
 from modeltrail.ledger.sequencer import Head
 from modeltrail.storage.arrow_rows import COLUMNS, to_stream
 from modeltrail.storage.daemon_threads import DaemonThreads
+from modeltrail.storage.memory import give_back
 from modeltrail.storage.projections import fill
 from modeltrail.storage.queries import sql
 from modeltrail.storage.server_errors import STORE_FAILURES, translate
@@ -31,6 +32,9 @@ TAIL = 100_000
 
 _PAGE = 50_000
 _OPENING_REASONS = (GenesisReason.REPLACED, GenesisReason.RETENTION)
+
+_LARGE = 8 * 2**20
+"""Bytes of a block whose memory is given back at once."""
 
 _ONE_BLOCK = {
     # One insert is one block and so one part: it is there whole or not at all.
@@ -131,9 +135,14 @@ class ClickHouseStore:
         # As a view of memory: bytes would be sent again by the driver itself when the connection ends early, while
         # the first attempt may still be under way, and beyond the time that an insert is given.
         block = memoryview(to_stream(rows, appended_at))
-        self._connected().raw_insert(
-            "ledger", column_names=COLUMNS, insert_block=block, settings=self._writes, fmt="ArrowStream"
-        )
+        try:
+            self._connected().raw_insert(
+                "ledger", column_names=COLUMNS, insert_block=block, settings=self._writes, fmt="ArrowStream"
+            )
+        finally:
+            if len(block) >= _LARGE:
+                del block
+                give_back()
 
     def _head(self, partition: PartitionId) -> Head | None:
         for chain in reversed(self._chains(partition)):

@@ -12,7 +12,7 @@ The migration files are the only place where a view is written down. They are re
     WHERE ledger.status = 'valid' AND ledger.type = '<type>'
     COMMENT '...'
 
-    ... FROM <family>_feed AS ledger ...         a view that reads what a first view picks out of the ledger for a family
+    ... FROM <family>_feed AS ledger ...         a view behind a feed, which passes on a family of types
 
     ALTER TABLE <view> MODIFY QUERY              a later migration changes a view so, without a moment without it
     WITH ... SELECT ... FROM ledger WHERE ...

@@ -13,12 +13,17 @@ A batch that cannot be read at all (bad checksum, unknown codec, such a record) 
 gathered before it, of that partition and of all others in the same poll. Here what came before it is delivered, and
 whoever subscribed with `on_unreadable` is told about the batch, at every attempt to read it.
 
+A consumer whose value deserializer is `as_it_stands` gets the records of the compiled reader themselves, by the list.
+That steps into the client's private unpacking; a test compares it with the client over logs of every kind, and fails
+where a release of the client changes that method.
+
 Record format: Kafka protocol guide, "Record" (message format version 2).
 """
 
 import struct
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain as flatten
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -31,7 +36,15 @@ from aiokafka.record.util import decode_varint
 
 from modeltrail.streaming.expansion import CODECS, expand, expanded_size
 
-__all__ = ["ANSWER_BYTES", "RECORD_MAX", "WHOLE_MAX", "RecordBeyondLimitError", "install", "on_unreadable"]
+__all__ = [
+    "ANSWER_BYTES",
+    "RECORD_MAX",
+    "WHOLE_MAX",
+    "RecordBeyondLimitError",
+    "as_it_stands",
+    "install",
+    "on_unreadable",
+]
 
 WHOLE_MAX = 32 * 2**20
 """Bytes up to which a batch is expanded as a whole, by aiokafka's compiled reader."""
@@ -83,22 +96,30 @@ class _Batch:
         return next(self._batch)
 
     def __iter__(self) -> Iterator[Any]:
+        return flatten.from_iterable(self.lists())
+
+    def lists(self) -> Iterator[list[Any]]:
+        """Yield all records at once, or one by one where they are many bytes."""
+        records: Iterable[Any]
         if self._size > WHOLE_MAX and self._batch.compression_type:
-            return self._counted(_in_pieces(self._raw))
-        if _COUNT.unpack_from(self._raw, _COUNT_OFFSET)[0] > MANY:
-            return self._counted(self._one_by_one())
-        try:
-            records = list(self._batch)
-        except UnicodeDecodeError:
-            return self._counted(_parse(self._raw))
-        except Exception as error:
-            if isinstance(error.__cause__, UnicodeDecodeError):
-                return self._counted(_parse(self._raw))
-            raise
-        if self._size > ANSWER_BYTES:
-            return self._counted(records)
-        self._owner.count(self._size)
-        return iter(records)
+            records = _in_pieces(self._raw)
+        elif _COUNT.unpack_from(self._raw, _COUNT_OFFSET)[0] > MANY:
+            records = self._one_by_one()
+        else:
+            try:
+                records = list(self._batch)
+            except UnicodeDecodeError:
+                records = _parse(self._raw)
+            except Exception as error:
+                if not isinstance(error.__cause__, UnicodeDecodeError):
+                    raise
+                records = _parse(self._raw)
+            else:
+                if self._size <= ANSWER_BYTES:
+                    self._owner.count(self._size)
+                    yield records
+                    return
+        yield from ([record] for record in self._counted(records))
 
     def _one_by_one(self) -> Iterator[Any]:
         done = 0
@@ -262,6 +283,12 @@ def _in_words(error: BaseException) -> str:
     return f"{what}; the log is damaged there"
 
 
+def _tell(result: Any, error: BaseException) -> None:
+    position = result._partition_records.next_fetch_offset  # noqa: SLF001
+    for listener in _listeners:
+        listener(result._topic_partition, position, _in_words(error))  # noqa: SLF001
+
+
 def _getall(self: Any, max_records: int | None = None) -> list[Any]:
     """Stand in for FetchResult.getall: return what can be read, and leave what cannot to the next fetch."""
     if not self.check_assignment(self._topic_partition) or not self.has_more():
@@ -271,6 +298,8 @@ def _getall(self: Any, max_records: int | None = None) -> list[Any]:
         return _clients_getall(self, max_records)  # type: ignore[no-any-return]
     gathered: list[Any] = []
     records.answer()
+    if self._partition_records._value_deserializer is as_it_stands:  # noqa: SLF001
+        return _gather(self, gathered, max_records)
     try:
         for record in self._partition_records:
             gathered.append(record)
@@ -279,12 +308,65 @@ def _getall(self: Any, max_records: int | None = None) -> list[Any]:
                 return gathered
     except _UNREADABLE as error:
         if not gathered:
-            position = self._partition_records.next_fetch_offset
-            for listener in _listeners:
-                listener(self._topic_partition, position, _in_words(error))
+            _tell(self, error)
     self._update_position()
     self._partition_records = None
     return gathered
+
+
+def _gather(result: Any, gathered: list[Any], max_records: int | None) -> list[Any]:
+    """Do what `_getall` does, batch by batch instead of record by record."""
+    partition = result._partition_records  # noqa: SLF001
+    lists = partition.__dict__.setdefault("lists", _lists(partition))
+    rest: list[Any] = partition.__dict__.get("rest", [])
+    try:
+        while rest or (rest := next(lists, [])):
+            room = len(rest) if max_records is None else max_records - len(gathered)
+            gathered += rest[:room]
+            partition.next_fetch_offset = gathered[-1].offset + 1
+            partition.rest = rest = rest[room:]
+            if partition._records.full or (max_records is not None and len(gathered) >= max_records):  # noqa: SLF001
+                result._update_position()  # noqa: SLF001
+                return gathered
+    except _UNREADABLE as error:
+        if not gathered:
+            _tell(result, error)
+    result._update_position()  # noqa: SLF001
+    result._partition_records = None  # noqa: SLF001
+    return gathered
+
+
+def _lists(self: Any) -> Iterator[list[Any]]:
+    """Stand in for PartitionRecords._unpack_records: the records as the compiled reader made them, by the list."""
+    records = self._records
+    while records.has_next():
+        batch = records.next_batch()
+        if self._check_crcs and not batch.validate_crc():
+            raise CorruptRecordException(f"Invalid CRC - {self._tp}")
+        if self._isolation_level == fetcher.READ_COMMITTED and batch.producer_id is not None:
+            self._consume_aborted_up_to(batch.base_offset)
+            if batch.is_control_batch and self._contains_abort_marker(batch):
+                self._aborted_producers.discard(batch.producer_id)
+            if batch.is_transactional and batch.producer_id in self._aborted_producers:
+                self.next_fetch_offset = batch.next_offset
+                continue
+        if batch.is_control_batch:
+            self.next_fetch_offset = batch.next_offset
+            continue
+        for found in batch.lists() if type(batch) is _Batch else ([record] for record in batch):
+            begin = self.next_fetch_offset
+            wanted = found if found and found[0].offset >= begin else [r for r in found if r.offset >= begin]
+            if wanted:
+                yield wanted
+        self.next_fetch_offset = batch.next_offset
+
+
+def as_it_stands(value: bytes | None) -> bytes | None:
+    """Deserialize a value for a consumer that wants the reader's own records: offset, timestamp, key, value, headers.
+
+    Building the client's record for each costs as much as reading it.
+    """
+    return value
 
 
 _clients_getall = fetcher.FetchResult.getall

@@ -20,6 +20,7 @@ from typing import Any, cast
 from aiokafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError, RecordTooLargeError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
+from faust.types.tuples import ConsumerMessage
 
 from modeltrail.ledger.chain import PartitionId
 from modeltrail.streaming import moving_brokers, tolerant_records
@@ -45,6 +46,7 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         consumer._isolation_level = "read_committed"  # noqa: SLF001 - read when the client starts
+        consumer._value_deserializer = tolerant_records.as_it_stands  # noqa: SLF001 - likewise
         return consumer
 
 
@@ -99,9 +101,25 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
                 return
             # Also of a partition that was paused meanwhile: the reader's position has moved on already.
             if batch:
-                message = self._to_message(tp, batch[-1])
-                message.value = Fetched(batch, placements.get(self.app.ingest_gate.name(tp), 0))
-                yield tp, message
+                fetched = Fetched(batch, placements.get(self.app.ingest_gate.name(tp), 0))
+                yield tp, self._message(tp, fetched)
+
+    def _message(self, tp: Any, fetched: Fetched) -> ConsumerMessage:
+        """One message for a batch, which is its value; of its last record it has the place."""
+        last = fetched.records[-1]
+        return ConsumerMessage(
+            tp.topic,
+            tp.partition,
+            last.offset,
+            last.timestamp / 1000.0,
+            last.timestamp_type,
+            [],
+            last.key,
+            fetched,
+            None,
+            generation_id=self.app.consumer_generation_id,
+            tp=tp,
+        )
 
     async def _getmany(self, active_partitions: Any, timeout: float) -> Any:  # noqa: ASYNC109 - Faust's signature
         # The partitions of this poll are fixed here (Faust's set changes while the thread fetches): one that is being

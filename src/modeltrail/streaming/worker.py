@@ -30,6 +30,7 @@ from modeltrail.ledger.chain import PartitionId
 from modeltrail.settings import Settings
 from modeltrail.storage.client import connect
 from modeltrail.storage.ledger_store import ClickHouseStore
+from modeltrail.storage.memory import keep_little
 from modeltrail.storage.migrations import require_current
 from modeltrail.storage.queries import sql
 from modeltrail.streaming.app import make_app
@@ -106,6 +107,7 @@ async def run_worker(settings: Settings, *, on_ready: Callable[[str], None] | No
     # a third of the worker's time on walking them.
     gc.freeze()
     gc.set_threshold(100_000, 20, 100)
+    keep_little()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
