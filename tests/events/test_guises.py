@@ -34,7 +34,7 @@ GOOD = value()
 def test_the_reason_says_what_it_looks_like(sent: bytes, words: str) -> None:
     judgement = judge(TOPIC, None, headers(), sent)
     assert judgement.status == "rejected"
-    assert f"it looks like {words}" in judgement.reason or f"it looks like JSON in {words}" in judgement.reason
+    assert words in judgement.reason.split("; it looks like ")[1]
 
 
 @given(st.binary(max_size=12))
