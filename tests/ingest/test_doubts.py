@@ -71,6 +71,36 @@ async def test_an_insert_that_failed_and_lands_late_ends_before_its_partition_is
     assert [row.value for row in world.chain(P0, 1)] == [b"rewritten"] * 7
 
 
+async def test_an_insert_that_ends_while_its_partition_is_placed_in_a_rewritten_log_is_seen():
+    world = log_of(10)
+    async with Running(world, limits=BlockLimits(7, 1 << 20, 0.0)) as run:
+        store, flow = run.worker.ingest._committer._store, run.flow
+        insert, committed = store.insert, flow.committed
+        landing, placing = asyncio.Event(), asyncio.Event()
+
+        async def slow(rows, appended_at):
+            await landing.wait()
+            await insert(rows, appended_at)
+
+        async def answered_late(partition):
+            await placing.wait()
+            return await committed(partition)
+
+        store.insert, flow.committed = slow, answered_late
+        await run.accept(P0, 0, 6)
+        await turns()
+        world.recreate(P0, *[b"new"] * 7)
+        await run.ingest.look_for_replaced_logs()
+        await turns()  # there was no head when it was asked for
+        landing.set()
+        await turns()
+        assert len(world.ledger()) == 7
+        placing.set()
+        await delivered(run)
+    assert len(positions(world)) == len(set(positions(world)))
+    assert [row.value for row in world.chain(P0, 1)] == [b"new"] * 7
+
+
 async def test_an_election_alone_makes_nobody_wait():
     world = log_of(10)
     async with Running(world, memory_only=False, settle_s=1000.0) as run:

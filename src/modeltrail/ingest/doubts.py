@@ -53,17 +53,16 @@ class Doubts:
         else:
             self._doubts.pop(lane.partition, None)
 
+    def logs(self, partition: PartitionId) -> set[str]:
+        """Return the logs that rows come from which may still land."""
+        now = self._clock.monotonic()
+        return {doubt.log for doubt in self._doubts.get(partition, ()) if doubt.until is None or doubt.until > now}
+
     async def outlast(self, partition: PartitionId, log: str) -> bool:
         """Wait for inserts of rows of another log than `log`; return whether there were any."""
         waited = False
         while True:
-            now = self._clock.monotonic()
-            others = [
-                doubt
-                for doubt in self._doubts.get(partition, ())
-                if doubt.log != log and (doubt.until is None or doubt.until > now)
-            ]
-            if not others:
+            if not self.logs(partition) - {log}:
                 return waited
             waited = True
             await self._clock.sleep(_LOOK_S)

@@ -208,9 +208,10 @@ class Lanes:
                         # head is read, the last after it.
                         await self.look_for_restart()
                         restarts, refilled = self._restarts, False
+                        doubted = self.doubts.logs(partition)
                         placed = await self._placer.place(partition, disagrees_at=disagrees_at)
-                        if await self.doubts.outlast(partition, placed.log):
-                            placed = None
+                        if await self.doubts.outlast(partition, placed.log) or doubted - {placed.log}:
+                            placed = None  # the head was read before those rows had landed
                             continue
                     if placed.refill is not None and not refilled:
                         await self._store.fill(*placed.refill)

@@ -249,6 +249,8 @@ class Nemesis:
                 if dice < 0.3:
                     continue
                 if dice < 0.5:
+                    # What had expired by then cannot be read again, and nobody knows what of it was announced.
+                    world.watch.reset(partition, log.end)
                     world.group.committed.pop(partition, None)
                     self._tell(f"deletes the offset of {partition.partition}")
                 else:

@@ -351,7 +351,8 @@ class Worker(Flow):
         return any(offset > (self._acknowledged.get(name) or -1) for name, offset in self._watermarks.items())
 
     async def _commit(self) -> None:
-        for partition, offset in list(self._watermarks.items()):
+        for partition in list(self._watermarks):
+            offset = self._watermarks.get(partition, -1)
             if offset > (self._acknowledged.get(partition) or -1):
                 try:
                     await self._commit_one(partition, offset)
