@@ -130,30 +130,38 @@ def own_store(apache_stack, tmp_path):
     stack.clickhouse.stop()
 
 
-async def whole(victim, calls, faults, *, sample):
-    """Strike every call with every fault; or one of its calls, drawn, where a sample is enough."""
+async def strike_all(victim, calls, faults, *, sample):
+    """Strike each of the calls with every fault: at every position that a batch reaches, or at one, now and then."""
+    await until(victim.worker.ready, what="ready")
     counts = await victim.counted(calls)
-    print(f"calls while a batch passes: {counts}")  # noqa: T201
+    print(f"calls of a thread while a batch passes: {counts}")  # noqa: T201
     for call in calls:
         for fault in FAULTS:
-            if not counts[call] or (sample and victim.batches and faults.random.random() > sample):
+            if not counts[call] or faults.random.random() >= sample:
                 continue
-            last = counts[call] + counts[call] // 4 + 1
-            positions = [faults.random.randint(1, 1 + counts[call] // 3)] if sample else range(1, last + 1)
-            for when in positions:
+            every = range(1, counts[call] + counts[call] // 4 + 2)
+            for when in every if sample == 1 else [faults.random.randint(1, 1 + counts[call] // 3)]:
                 await victim.strike(call, fault, when)
                 print(victim.seen[-1])  # noqa: T201
     await finish(victim.here, victim.worker)
     await assert_undisturbed(victim.here)
 
 
-async def test_calls_of_a_worker_fail_one_by_one(install, faults, tmp_path):
-    victim = WorkerVictim(install(), tmp_path / "calls")
-    await until(victim.worker.ready)
-    await whole(victim, WORKER_CALLS, faults, sample=0 if faults.full else 1)
+async def test_a_call_of_a_worker_fails_now_and_then(install, faults, tmp_path):
+    await strike_all(WorkerVictim(install(), tmp_path / "calls"), WORKER_CALLS, faults, sample=0.99)
 
 
-async def test_calls_of_the_store_fail_one_by_one(install, faults, tmp_path, own_store):
-    victim = StoreVictim(install(stack=own_store), tmp_path / "calls")
-    await until(victim.worker.ready)
-    await whole(victim, STORE_CALLS, faults, sample=0 if faults.full else 0.5)
+async def test_a_call_of_the_store_fails_now_and_then(install, faults, tmp_path, own_store):
+    await strike_all(StoreVictim(install(stack=own_store), tmp_path / "calls"), STORE_CALLS, faults, sample=0.4)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("call", WORKER_CALLS)
+async def test_every_call_of_a_worker_fails_one_by_one(install, faults, tmp_path, call):
+    await strike_all(WorkerVictim(install(), tmp_path / "calls"), [call], faults, sample=1)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("call", STORE_CALLS)
+async def test_every_call_of_the_store_fails_one_by_one(install, faults, tmp_path, own_store, call):
+    await strike_all(StoreVictim(install(stack=own_store), tmp_path / "calls"), [call], faults, sample=1)
