@@ -33,7 +33,7 @@ class Record(NamedTuple):
 
 
 class Records(Sequence[Record]):
-    """Records of one partition, by column; all columns are as long as `offsets`, which nobody changes."""
+    """Records of one partition, by column; all columns are as long as `offsets`."""
 
     __slots__ = ("headers", "keys", "offsets", "timestamps", "values")
 
@@ -74,6 +74,14 @@ class Records(Sequence[Record]):
 
     def __iter__(self) -> Iterator[Record]:
         return map(Record, self.offsets, self.timestamps, self.keys, self.headers, self.values)
+
+    def extend(self, other: "Records") -> None:
+        """Add the records of `other` at the end."""
+        self.offsets += other.offsets
+        self.timestamps += other.timestamps
+        self.keys += other.keys
+        self.headers += other.headers
+        self.values += other.values
 
     def follow(self, offset: int) -> bool:
         """Whether these are the records at `offset`, `offset` + 1 and so on, without a hole."""

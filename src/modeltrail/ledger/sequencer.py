@@ -175,20 +175,25 @@ class Sequencer:
         self, records: Records, digests: list[bytes], judgements: list[Judgement]
     ) -> tuple[Records, list[bytes], list[Judgement], dict[int, int]]:
         """Return the same columns with gaps among them, and the first missing offset of each gap by its place."""
-        whole: list[tuple[Record, bytes, Judgement]] = []
+        offsets, expected = records.offsets, self.next_offset
+        before = [at for at, offset in enumerate(offsets) if offset != (offsets[at - 1] + 1 if at else expected)]
+        whole, all_digests, all_judgements = Records.of(()), list[bytes](), list[Judgement]()
         gaps: dict[int, int] = {}
-        expected = self.next_offset
-        for record, digest, judgement in zip(records, digests, judgements, strict=True):
-            if record.offset < expected:
-                raise ValueError(f"{self.chain}: offset {record.offset} is not the next one, {expected}")
-            if record.offset > expected:
-                gaps[len(whole)] = expected
-                gap = Record(record.offset - 1, GAP_TIMESTAMP, None, (), None)
-                whole.append((gap, gap_hash(expected, record.offset - 1), GAP_JUDGEMENT))
-            whole.append((record, digest, judgement))
-            expected = record.offset + 1
-        all_records, all_digests, all_judgements = zip(*whole, strict=True)
-        return Records.of(all_records), list(all_digests), list(all_judgements), gaps
+        for begin, end in zip([0, *before], [*before, len(offsets)], strict=True):
+            whole.extend(records[begin:end])
+            all_digests += digests[begin:end]
+            all_judgements += judgements[begin:end]
+            if end == len(offsets):
+                break
+            expected = offsets[end - 1] + 1 if end else self.next_offset
+            if offsets[end] < expected:
+                raise ValueError(f"{self.chain}: offset {offsets[end]} is not the next one, {expected}")
+            gaps[len(all_digests)] = expected
+            last = offsets[end] - 1
+            whole.extend(Records([last], [GAP_TIMESTAMP], [None], [()], [None]))
+            all_digests.append(gap_hash(expected, last))
+            all_judgements.append(GAP_JUDGEMENT)
+        return whole, all_digests, all_judgements, gaps
 
     def append_gap(self, last_missing: int, contract: int) -> Row:
         """Append a gap from the next offset to `last_missing`: offsets that hold no committed record.

@@ -13,6 +13,7 @@ from modeltrail.ledger.placement import Bounds
 from modeltrail.ledger.sequencer import Record
 from modeltrail.streaming.incarnations import Incarnations
 from modeltrail.streaming.records import to_record
+from modeltrail.streaming.tolerant_records import as_it_stands
 
 __all__ = ["KafkaLog"]
 
@@ -151,6 +152,7 @@ class KafkaLog:
             auto_offset_reset="none",
             isolation_level="read_committed",
             fetch_max_wait_ms=100,
+            value_deserializer=as_it_stands,
         )
         try:
             await consumer.start()
