@@ -43,7 +43,7 @@ STROKES = (
 _RARE = frozenset({"tear", "recreate", "expire", "reset", "storm"})
 _THEMES = (
     ("tear", "recreate"),
-    ("tear", "rebalance", "crash"),
+    ("tear", "recreate", "rebalance", "crash"),
     ("freeze", "rebalance", "tear", "expire"),
     ("expire", "store_restart", "crash"),
     ("transaction", "tear", "crash"),
@@ -83,7 +83,7 @@ def draw_faults(rng: random.Random) -> Faults:
     chosen = {name for name in STROKES if rnd() < (0.2 if name in _RARE else 0.35)}
     if rnd() < 0.3:
         chosen.update(_THEMES[int(rnd() * len(_THEMES))])
-        faults.store.late = max(faults.store.late, rnd() * 0.2)
+        faults.store.late = 0.1 + rnd() * 0.25
     faults.strokes = tuple(name for name in STROKES if name in chosen)
     return faults
 
