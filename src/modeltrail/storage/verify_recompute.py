@@ -32,7 +32,7 @@ _ALLOCATIONS = 100_000
 _PROCESSES = 4
 """At most; each has about 150 MB."""
 
-_WORTH_A_PROCESS = 200_000
+_WORTH_A_PROCESS = 400_000
 """Below so many positions, other processes cost more time than they save."""
 
 _AHEAD = 1 << 26
