@@ -127,6 +127,8 @@ async def test_a_torn_tail_whose_offsets_are_used_again(install, apache_stack, r
     assert code == 0, result
 
 
+# asyncio forgets to close what its server accepted just before the server was closed: the proxy goes down in mid-storm.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 async def test_a_connection_that_cuts_delays_and_swallows(install, apache_stack, faults):
     here = install()
     with BrokerProxy(apache_stack.broker.port, seed=faults.seed) as proxy:
