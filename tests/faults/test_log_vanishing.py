@@ -1,8 +1,10 @@
 """Records that vanish or stay hidden while a worker reads: deleted, expired, compacted, in a transaction left open."""
 
+import asyncio
 import signal
+import subprocess
+import sys
 
-import aiokafka
 import pytest
 
 from tests.faults.exact import alerts, assert_same_bytes, assert_undisturbed, caught_up, finish, folds_of, stored_rows
@@ -19,6 +21,25 @@ from tests.integration.events_for_tests import predictions
 from tests.integration.installation import until
 
 pytestmark = [pytest.mark.kafka, pytest.mark.full]
+
+
+OPEN_TRANSACTION = """\
+import asyncio, sys, aiokafka
+
+async def main():
+    producer = aiokafka.AIOKafkaProducer(
+        bootstrap_servers=sys.argv[1], transactional_id=sys.argv[2], transaction_timeout_ms=20_000
+    )
+    await producer.start()
+    await producer.begin_transaction()
+    for _ in range(20):
+        await producer.send_and_wait(sys.argv[2], b"never committed", partition=0)
+    print("open", flush=True)
+    await asyncio.sleep(3600)
+
+asyncio.run(main())
+"""
+"""A producer that is killed within its transaction."""
 
 
 async def test_deleted_under_a_running_worker(install):
@@ -64,25 +85,21 @@ async def test_a_transaction_whose_producer_died(install):
     worker = here.worker()
     await here.produce(predictions(50))
     await finish_reading(here, worker)
-    dying = aiokafka.AIOKafkaProducer(
-        bootstrap_servers=here.stack.bootstrap_servers,
-        transactional_id=here.prefix,
-        transaction_timeout_ms=15_000,
+    dying = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", OPEN_TRANSACTION, here.stack.bootstrap_servers, here.topic(), stdout=subprocess.PIPE
     )
-    await dying.start()
-    await dying.begin_transaction()
-    await here.produce(predictions(20, 1_000), producer=dying)
+    assert await dying.stdout.readline() == b"open\n"
+    dying.kill()
+    await dying.wait()
     await here.produce(predictions(30, 2_000))
-    dying._sender._sender_task.cancel()  # no abort, no heartbeat: as if its process were gone
     worker.kill()
     worker = here.worker()
     await until(worker.ready, what="ready although something is hidden")
     assert len(here.rows(here.partition())) == 50
+    await until(lambda: len(here.rows(here.partition())) == 81, what="chained behind what was aborted")
     await finish(here, worker)
-    await dying._client.close()
     await assert_undisturbed(here)
     assert [row[3] for row in here.rows(here.partition())].count("gap") == 1
-    assert len(here.rows(here.partition())) == 81
 
 
 async def test_a_retention_that_passes_the_reader(install):
