@@ -1,7 +1,9 @@
 """Records by the list are the records of the client, one by one, whatever stands in the log."""
 
+import gc
 import inspect
 import struct
+import weakref
 from hashlib import sha256
 
 import pytest
@@ -25,6 +27,7 @@ def _installed():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fetcher, "MemoryRecords", fetcher.MemoryRecords)
         patch.setattr(fetcher.FetchResult, "getall", fetcher.FetchResult.getall)
+        patch.setattr(fetcher.PartitionRecords, "_unpack_records", fetcher.PartitionRecords._unpack_records)
         tolerant_records.install()
         yield
 
@@ -129,6 +132,24 @@ def test_a_damaged_batch_is_told_at_the_same_position_after_the_same_records(log
         tolerant_records._listeners.pop()
 
 
+@pytest.mark.parametrize("deserializer", [None, tolerant_records.as_it_stands])
+@pytest.mark.parametrize("taken", [None, 1, 3, 4])
+def test_an_answer_that_is_dropped_is_gone_without_the_collector(deserializer, taken):
+    data = batch_of(0, [0, 1]) + batch_of(2, [0, 1])
+    records = fetcher.PartitionRecords(TP, fetcher.MemoryRecords(data), [], 0, None, deserializer, True, 1)
+    result = fetcher.FetchResult(TP, assignment=Assignment(0), partition_records=records, backoff=0)
+    gone = weakref.ref(records)
+    del records
+    gc.disable()
+    try:
+        if taken:
+            assert len(result.getall(taken)) == taken
+        del result
+        assert gone() is None
+    finally:
+        gc.enable()
+
+
 def test_the_client_unpacks_as_it_did_when_its_method_was_stood_in_for():
-    source = inspect.getsource(fetcher.PartitionRecords._unpack_records)
+    source = inspect.getsource(tolerant_records._clients_unpack)
     assert sha256(source.encode()).hexdigest() in UNPACKS.values()

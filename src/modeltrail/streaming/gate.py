@@ -80,7 +80,10 @@ class IngestGate:
         """Hand one batch to the ingest."""
         tp = TP(message.topic, message.partition)
         fetched: Fetched = message.value
-        await self.ingest.accept(self.name(tp), to_records(fetched.records), fetched.placement)
+        records = to_records(fetched.records)
+        # The engine's events refer to each other in circles, and the collector hardly ever runs in a worker.
+        fetched.records.clear()
+        await self.ingest.accept(self.name(tp), records, fetched.placement)
 
     def _place_again(self, tp: TP, why: str) -> None:
         lane = self.ingest.lanes.get(self.name(tp))
