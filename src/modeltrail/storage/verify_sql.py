@@ -15,7 +15,7 @@ from modeltrail.storage.verify_reader import LedgerReader, bounds_of
 
 __all__ = ["STEP", "Range", "verify_in_sql"]
 
-STEP = 500_000
+STEP = 1_000_000
 """Positions a step."""
 
 _CHAINS_A_STEP = 200
