@@ -93,6 +93,8 @@ async def test_a_worker_killed_at_any_commit_point_leaves_nothing_that_the_next_
     groups = [["start.before", "insert.after"], ["start.after", "send.before"], ["durable.before"]]
     rest = sorted(set(POINTS).difference(*groups))
     faults.random.shuffle(rest)
+    if not faults.full:  # the seed chooses which, so that in a few runs each has its turn
+        groups, rest = groups[1:], rest[:7]
     installations = [install() for _ in groups]
     with StoreProxy(installations[0].stack.clickhouse.port, seed=faults.seed) as proxy:
         for nth in range(1, 1 + faults.times(1, 4)):
