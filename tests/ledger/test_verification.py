@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modeltrail.events.judge import CONTRACT_VERSION
+from modeltrail.events.judge import CONTRACT_VERSION, judge
 from modeltrail.ledger.entry import GenesisReason
 from modeltrail.ledger.epochs import ChainEnds, check_epochs
-from modeltrail.ledger.findings import Finding, Kind, finding
+from modeltrail.ledger.findings import Finding, Kind, Severity, finding
 from modeltrail.ledger.report import KEPT_FINDINGS, ChainReport, Report, Scope, Verdict, not_proven
 from modeltrail.ledger.row import Row
 from modeltrail.ledger.sequencer import Sequencer
@@ -61,10 +61,21 @@ def test_a_row_that_two_contracts_judge_differently_is_a_note():
     assert [one.kind for one in verifier.feed(other)] == [Kind.JUDGED_DIFFERENTLY]
 
 
-def test_a_status_under_another_contract_is_judged_differently_not_tampering():
+def judged_under(contract, verifier):
     ledger = GENUINE.copy()
-    ledger[B0][12] = ledger[B0][12]._replace(contract=CONTRACT_VERSION + 1, status="rejected", reason_class="schema")
-    assert [(one.kind, one.seq) for one in verify(ledger)] == [(Kind.JUDGED_DIFFERENTLY, 12)]
+    ledger[B0][12] = ledger[B0][12]._replace(contract=contract, status="rejected", reason_class="schema")
+    checking = ChainVerifier(str(B0), Before(-1, 4, -1, GENUINE[B0][0].prev_hash), judge=judge, contract=verifier)
+    return [(found.kind, found.seq) for row in ledger[B0] for found in checking.feed(row) if found.seq == 12]
+
+
+def test_a_status_under_an_older_contract_is_judged_differently_not_tampering():
+    assert judged_under(CONTRACT_VERSION, CONTRACT_VERSION + 1) == [(Kind.JUDGED_DIFFERENTLY, 12)]
+
+
+@pytest.mark.parametrize("unknown", [0, CONTRACT_VERSION + 1, 65_535])
+def test_a_version_that_nobody_knows_excuses_nothing(unknown):
+    assert judged_under(unknown, CONTRACT_VERSION) == [(Kind.UNKNOWN_CONTRACT, 12)]
+    assert Kind.UNKNOWN_CONTRACT.severity is Severity.INCOMPLETE
 
 
 def test_another_reason_text_is_no_finding_because_no_hash_covers_it():

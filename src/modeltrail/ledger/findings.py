@@ -50,6 +50,11 @@ class Kind(Enum):
     PROJECTION_EXTRA = ("projection_extra", Severity.FAULT, "a typed row stands for no entry of the ledger")
     PROJECTION_MISSING = ("projection_missing", Severity.INCOMPLETE, "an entry lacks its typed row")
     OUT_OF_RANGE = ("out_of_range", Severity.INCOMPLETE, "the chain does not reach the range that was asked for")
+    UNKNOWN_CONTRACT = (
+        "unknown_contract",
+        Severity.INCOMPLETE,
+        "status or envelope are not what is read here, under a version of the contract that is unknown here",
+    )
     NOTHING = ("nothing", Severity.INCOMPLETE, "there was nothing to check")
     LATE_BLOCK = ("late_block", Severity.NOTE, "entries landed after the next epoch had begun")
     SIBLING = ("sibling", Severity.NOTE, "another chain has the same epoch number")

@@ -187,10 +187,16 @@ class ChainVerifier:
         if (row.status, row.reason_class) == (read.status, read.reason_class) and row[_MODE:] == _envelope(read):
             return
         differing = [name for name in _JUDGED if getattr(row, name) != getattr(read, name)]
-        kind = Kind.JUDGEMENT if row.contract == self._contract else Kind.JUDGED_DIFFERENTLY
+        if row.contract == self._contract:
+            kind = Kind.JUDGEMENT
+        else:
+            # Whoever changes a column could write any number beside it: only a version that there was excuses it.
+            known = _FIRST_CONTRACT <= row.contract < self._contract
+            kind = Kind.JUDGED_DIFFERENTLY if known else Kind.UNKNOWN_CONTRACT
         found.append(finding(kind, self.chain, row.seq, ", ".join(differing)))
 
 
+_FIRST_CONTRACT = 1
 _JUDGED = ("status", "reason_class", *Row._fields[_MODE:])
 
 

@@ -21,7 +21,7 @@ STEP = 1_000_000
 _CHAINS_A_STEP = 200
 _ROW_CHECKS = (Kind.CHAIN_NAME, Kind.KIND, Kind.RECORD_HASH, Kind.ENTRY_HASH)
 _GAP_CHECKS = (Kind.GAP_CONTENT, Kind.RECORD_HASH)
-_ENVELOPE_CHECKS = (Kind.JUDGEMENT, Kind.JUDGED_DIFFERENTLY)
+_ENVELOPE_CHECKS = (Kind.JUDGEMENT, Kind.JUDGED_DIFFERENTLY, Kind.UNKNOWN_CONTRACT)
 _LINK = len(Link._fields) - 1
 """What the server tells of the first row: all but its own entry hash."""
 

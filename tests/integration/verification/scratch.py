@@ -56,8 +56,8 @@ def insert(client, ledger, *, appended_at=1_388_534_500_000):
     client.raw_insert("ledger", COLUMNS, bytes(sink.getvalue()), fmt="ArrowStream", settings=settings)
 
 
-def check(client, *, recompute, views=(), **options):
-    request = VerifyRequest(recompute=recompute, judge=judge, contract=CONTRACT_VERSION, **options)
+def check(client, *, recompute, views=(), contract=CONTRACT_VERSION, **options):
+    request = VerifyRequest(recompute=recompute, judge=judge, contract=contract, **options)
     return verify_ledger(client, request, views=views, insert_seconds=0.0)
 
 

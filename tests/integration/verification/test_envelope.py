@@ -83,13 +83,20 @@ def test_a_change_of_any_attribute_is_found_in_both_modes(ledger):
     assert first_faults(check(ledger, recompute=True)) == expected
 
 
-def test_under_another_contract_it_is_judged_differently_and_no_fault(ledger):
+def test_an_older_contract_excuses_a_difference_and_an_unknown_one_leaves_it_open(ledger):
     maker = ChainMaker(Chain("other", "modeltrail.actions", 0, 0, 0))
     maker.event(BASIC)
+    insert(ledger, {maker.chain: [maker.rows[0]._replace(subject="x")]})
+    older = check(ledger, recompute=False, contract=CONTRACT_VERSION + 1)
+    assert [one.kind for one in older.chains[0].told()] == [Kind.JUDGED_DIFFERENTLY]
+    assert older.verdict is Verdict.HOLDS
+    maker = ChainMaker(Chain("unknown", "modeltrail.actions", 0, 0, 0))
+    maker.event(BASIC)
     insert(ledger, {maker.chain: [maker.rows[0]._replace(subject="x", contract=CONTRACT_VERSION + 1)]})
-    report = check(ledger, recompute=False)
-    assert [one.kind for one in report.chains[0].told()] == [Kind.JUDGED_DIFFERENTLY]
-    assert report.verdict is Verdict.HOLDS
+    for recompute in (False, True):
+        report = check(ledger, recompute=recompute, chain=str(maker.chain))
+        assert [one.kind for one in report.chains[0].told()] == [Kind.UNKNOWN_CONTRACT]
+        assert report.verdict is Verdict.NOT_WHOLE
 
 
 def test_it_is_left_out_where_nothing_beside_the_records_is_compared_and_that_is_said(ledger):

@@ -38,7 +38,10 @@ WITH
 SELECT
     chain,
     countIf(bad AND contract = {contract:UInt16}), minIf(seq, bad AND contract = {contract:UInt16}),
-    countIf(bad AND contract != {contract:UInt16}), minIf(seq, bad AND contract != {contract:UInt16})
+    countIf(bad AND contract >= 1 AND contract < {contract:UInt16}),
+    minIf(seq, bad AND contract >= 1 AND contract < {contract:UInt16}),
+    countIf(bad AND (contract < 1 OR contract > {contract:UInt16})),
+    minIf(seq, bad AND (contract < 1 OR contract > {contract:UInt16}))
 FROM ledger
 WHERE chain IN {chains:Array(String)} AND seq BETWEEN {low:Int64} AND {high:Int64} AND kind = 'record'
     AND seq >= transform(chain, {chains:Array(String)}, {lows:Array(Int64)}, 0)
