@@ -23,8 +23,9 @@ Judge = Callable[[str, bytes | None, tuple[tuple[bytes, bytes | None], ...], byt
 PIECE_BYTES = 8 * 2**20
 """A piece is closed at this size, so that a batch of large records does not become one block of gigabytes."""
 
-ROW_OVERHEAD = 600
-"""Bytes that a row costs beside its payload: hashes, chain, envelope."""
+ROW_OVERHEAD = 250
+"""Bytes that a row takes in a block beside its payload: hashes, envelope, offsets of the columns. Blocks of ordinary
+events are to be closed by their rows: half of what an event costs the store is the block that it comes in."""
 
 
 class Intake:
