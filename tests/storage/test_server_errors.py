@@ -31,7 +31,10 @@ def server_error(code, text=f"Code: 0. DB::Exception: about {SECRET}. (SOME_NAME
 @pytest.mark.parametrize(
     ("code", "starting", "kind"),
     [
-        *((code, False, StoreUnavailableError) for code in (252, 241, 159, 209, 210, 243, 164, 516, 425, 202, 204, 586, 1002)),
+        *(
+            (code, False, StoreUnavailableError)
+            for code in (252, 241, 159, 209, 210, 243, 164, 516, 425, 202, 204, 586, 1002)
+        ),
         *((code, False, SchemaVersionError) for code in (60, 16, 47, 81)),
         *((code, True, AccessError) for code in (497, 516, 164, 192, 193)),
         (497, False, AccessError),
