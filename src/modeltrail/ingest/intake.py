@@ -66,7 +66,12 @@ class Intake:
         it may come from a log that was rewritten since, and is read again.
         """
         lane = self._lanes.get(partition)
-        if lane is None or lane.number != placement or not self._lanes.holds(lane):
+        if lane is None or not self._lanes.holds(lane):
+            return
+        if lane.number != placement:
+            # A poll that was under way while the lane was placed can return records from where the lane begins: the
+            # reader has passed them, and nothing else would tell if no record followed.
+            await self._read_again(lane, lane.cursor)
             return
         batch = Records.of(records)
         batch = await self._without_unproven_holes(lane, batch[batch.position(lane.cursor) :])
@@ -132,14 +137,17 @@ class Intake:
         for start, neighbour in holes:
             if any(start <= offset < neighbour for offset in present):
                 self._observer.reread(lane.partition, start, "a record was not delivered")
-                await self._flow.read_from(lane.partition, start)
-                if lane.paused:  # reading from somewhere lets records flow
-                    self._flow.pause(lane.partition)
+                await self._read_again(lane, start)
                 return records[: records.position(start)]
             if neighbour not in present:
                 self._lanes.place_again(lane, f"the record at offset {neighbour} is no longer in the log")
                 return records[:0]
         return records
+
+    async def _read_again(self, lane: Lane, offset: int) -> None:
+        await self._flow.read_from(lane.partition, offset)
+        if lane.paused:  # reading from somewhere lets records flow
+            self._flow.pause(lane.partition)
 
     def _append(self, lane: Lane, records: Records) -> None:
         """Validate, hash and link; push pieces of bounded size."""
