@@ -13,7 +13,7 @@ from modeltrail.embedded.directory import free_port
 from modeltrail.errors import ConfigurationError
 from modeltrail.kafka_client import kafka_client_args
 from modeltrail.streaming.topics import check_topics, create_topics, required_topics
-from tests.integration.installation import Installation
+from tests.integration.installation import Installation, until
 
 
 def run(installation, *arguments, role=Role.WRITER, **env):
@@ -98,7 +98,9 @@ async def test_new_topics_have_append_time_and_keep_receipts_for_thirty_days(apa
         [answer] = await installation.admin(lambda client: client.describe_configs([resource]))
         return {entry[0]: entry[1] for entry in answer.resources[0][4]}
 
-    found = await configuration("predictions")
+    # A broker can be asked before it has heard of what its controller has just created.
+    found = await until(lambda: configuration("predictions"), what="settings of the new topic")
     assert found["message.timestamp.type"] == "LogAppendTime"
     assert found["cleanup.policy"] == "delete"
-    assert (await configuration("blocks"))["retention.ms"] == "2592000000"
+    kept = await until(lambda: configuration("blocks"), what="settings of the new topic")
+    assert kept["retention.ms"] == "2592000000"
