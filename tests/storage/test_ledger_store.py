@@ -186,14 +186,12 @@ async def test_a_row_whose_hash_does_not_follow_is_refused_and_stores_nothing(le
     assert await ledger.head(partition) is None
 
 
-async def test_an_opening_is_read_out_of_its_genesis_and_late_blocks_are_seen(ledger, partition):
+async def test_late_blocks_are_those_after_the_head_that_the_next_genesis_commits_to(ledger, partition):
     rows = first_epoch(partition, range(6))
     await ledger.insert(rows[:4], 1000)
     chain = Chain(*partition, 1, 0)
     later = rows_of(Sequencer.begin(chain, GenesisReason.RETENTION, head_of(rows[3])), [0])
     await ledger.insert(later, 1000)
-    opening = await ledger.opening(chain)
-    assert (opening.reason, opening.old_head) == (GenesisReason.RETENTION, head_of(rows[3]))
     assert await ledger.late_blocks(partition) == []
     await ledger.insert(rows[4:], 1000)  # a worker that lost the partition stores its last block
     assert await ledger.late_blocks(partition) == [(rows[0].chain, 4, 5)]

@@ -75,10 +75,6 @@ class Store(Protocol):
         """Fill the typed tables again from the ledger for a range; harmless where nothing is missing."""
         ...
 
-    async def opening(self, chain: Chain) -> Opening | None:
-        """Return why a chain of an epoch after the first began, read out of its genesis; None if it cannot be told."""
-        ...
-
     async def late_blocks(self, partition: PartitionId) -> Sequence[tuple[Chain, int, int]]:
         """Return (closed chain, first, last seq) of entries that landed after the next epoch had begun."""
         ...

@@ -189,7 +189,7 @@ class Ledger:
         return sorted(self._entries(chain).get(seq, ()))
 
     def opening(self, chain: Chain) -> Opening | None:
-        """See `Store.opening`."""
+        """Return why a chain of an epoch after the first began, read out of its genesis; None if it cannot be told."""
         genesis = {row.prev_hash for row in self._entries(chain).get(0, {}).values()}
         name = str(chain).encode()
         for old in self.of(chain.of):
@@ -271,10 +271,6 @@ class SimStore(Store):
     async def fill(self, chain: Chain, first_seq: int, last_seq: int) -> None:
         """See `Store.fill`."""
         await self._call("fill", lambda: self._ledger.fill(chain, first_seq, last_seq), chain.of)
-
-    async def opening(self, chain: Chain) -> Opening | None:
-        """See `Store.opening`."""
-        return await self._call("opening", lambda: self._ledger.opening(chain), chain.of)
 
     async def late_blocks(self, partition: PartitionId) -> Sequence[tuple[Chain, int, int]]:
         """See `Store.late_blocks`."""

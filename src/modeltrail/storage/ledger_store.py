@@ -97,10 +97,6 @@ class ClickHouseStore:
         parameters = {"chain": str(chain), "seq": seq}
         return await self._read(lambda: [row[0] for row in self._rows(sql("ledger/entry_hashes"), parameters)])
 
-    async def opening(self, chain: Chain) -> Opening | None:
-        """See `Store.opening`."""
-        return await self._read(lambda: self._opening(chain, self._chains(chain.of)))
-
     async def late_blocks(self, partition: PartitionId) -> Sequence[tuple[Chain, int, int]]:
         """See `Store.late_blocks`. Looks at the newest epoch and the one before it."""
         return await self._read(lambda: self._late_blocks(partition))
