@@ -126,6 +126,8 @@ def test_a_file_that_is_no_toml_or_not_there():
         ("worker.families", "blocks", "'blocks' is no audited family"),
         ("worker.families", "runs,runs", "must not name a family twice"),
         ("worker.http_port", "-1", "must be greater than or equal to 0"),
+        ("drift.max_wait_s", "0", "must be greater than 0"),
+        ("drift.watch_grace_s", "-1", "must be greater than or equal to 0"),
         ("sdk.compression", "brotli", "must be 'none', 'gzip', 'snappy', 'lz4' or 'zstd'"),
         ("log.level", "loud", "must be"),
     ],
@@ -149,6 +151,7 @@ def test_a_value_out_of_range_names_setting_value_expectation_and_source(name, v
             "kafka.key_file needs kafka.cert_file",
         ),
         ({"MODELTRAIL_WORKER__HEARTBEAT_S": "5"}, "at most half of worker.session_timeout_s"),
+        ({"MODELTRAIL_DRIFT__HEARTBEAT_S": "5"}, "at most half of drift.session_timeout_s"),
     ],
 )
 def test_settings_that_contradict_each_other_name_what_was_given(environ, expectation):

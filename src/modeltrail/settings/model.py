@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 from modeltrail.errors import ConfigurationError
 from modeltrail.settings.names import AUDITED_FAMILIES, FAMILIES, did_you_mean, env_name
 
-__all__ = ["ClickHouse", "Kafka", "Log", "Sdk", "Setting", "Settings", "Topics", "Worker", "leaf_names"]
+__all__ = ["ClickHouse", "Drift", "Kafka", "Log", "Sdk", "Setting", "Settings", "Topics", "Worker", "leaf_names"]
 
 _ADDRESS = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.%]+\]):([0-9]{1,5})")
 _MASK = "********"
@@ -164,6 +164,32 @@ class Worker(_Section):
         return self
 
 
+class Drift(_Section):
+    """The drift worker, which watches models."""
+
+    group: str = Field("modeltrail-drift", min_length=1, max_length=200, description="Its consumer group")
+    poll_s: float = Field(2.0, ge=0.05, le=3600, description="Seconds between two looks when no block is announced")
+    watch_grace_s: float | None = Field(
+        None,
+        ge=0,
+        le=3600,
+        description="Seconds until an idle partition counts as such (default 1; 10 where producers set the time)",
+    )
+    max_wait_s: float = Field(900.0, gt=0, le=7 * 86_400, description="Seconds after which a window waits for nobody")
+    read_rows: int = Field(100_000, ge=100, le=5_000_000, description="Most entries of a chain that wait in memory")
+    session_timeout_s: float = Field(6.0, ge=1, le=1800, description="Seconds until a silent worker loses its share")
+    heartbeat_s: float = Field(1.0, ge=0.1, le=600, description="Seconds between two signs of life")
+    http_host: str = Field("127.0.0.1", min_length=1, description="Address of metrics and health")
+    http_port: int = Field(8002, ge=0, le=65_535, description="Port of metrics and health; 0: any free one")
+    drain_s: float = Field(10.0, ge=0, le=600, description="Seconds to finish a check before partitions are given up")
+
+    @validates_model(mode="after")
+    def _lively(self) -> Self:
+        if self.heartbeat_s * 2 > self.session_timeout_s:
+            raise expected("drift.heartbeat_s must be at most half of drift.session_timeout_s")
+        return self
+
+
 class Sdk(_Section):
     """The publisher."""
 
@@ -196,6 +222,7 @@ class Settings(_Section):
     clickhouse: ClickHouse = ClickHouse()
     topics: Topics = Topics()
     worker: Worker = Worker()
+    drift: Drift = Drift()
     sdk: Sdk = Sdk()
     log: Log = Log()
 

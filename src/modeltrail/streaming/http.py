@@ -12,11 +12,21 @@ __all__ = ["WorkerHttp"]
 
 
 class WorkerHttp:
-    """A small server on one port. `readiness` returns a mapping of check to reason for each check that fails."""
+    """A small server on one port. `readiness` returns a mapping of check to reason for each check that fails.
+
+    `setting` is what the port is called in the settings.
+    """
 
     def __init__(
-        self, host: str, port: int, registry: CollectorRegistry, readiness: Callable[[], dict[str, Any]]
+        self,
+        host: str,
+        port: int,
+        registry: CollectorRegistry,
+        readiness: Callable[[], dict[str, Any]],
+        *,
+        setting: str = "worker.http_port",
     ) -> None:
+        self._setting = setting
         self._host = host
         self._port = port
         self._registry = registry
@@ -38,7 +48,7 @@ class WorkerHttp:
         except OSError as error:
             await runner.cleanup()
             raise ConfigurationError(
-                f"worker.http_port: {self._host}:{self._port} cannot be listened on ({error.strerror});"
+                f"{self._setting}: {self._host}:{self._port} cannot be listened on ({error.strerror});"
                 " choose another, or 0 for any"
             ) from error
         self._runner = runner
