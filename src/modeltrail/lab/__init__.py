@@ -5,7 +5,8 @@ The sequencer and the whole of `ingest` are the real ones. Around them, in one e
     log      transactions, markers, aborted batches, truncation and rewriting, re-creation, retention, elections
     ledger   blocks, views that fail, read-only, restarts without the last blocks, reads that are a little old
     group    generations, eager rebalances, sessions, fencing, offsets that are lost, set or deleted by hand
-    engine   batches that wait between fetch and intake, get lost or come twice; drain, commit timer, watchdog
+    engine   polls that are under way while a partition is placed, batches that wait between fetch and intake, get lost
+             or come twice; drain, commit timer, watchdog
     ways     every call can be refused, fail after it took effect, land late, land twice, hang, or be slow
     workers  one to three processes, killed or frozen at any await, cut off from store or broker; clocks that jump
 

@@ -102,9 +102,23 @@ class _Partition:
         if len(rows) < len(positions) and (whole or not self._world.lost_blocks):
             if self._world.lost_blocks and len(self._log.versions) > 1:
                 self._world.tolerated["hole where the store lost what a rewritten log no longer holds"] += 1
+            elif self._world.lost_blocks and self._given_up(chain, rows):
+                self._world.tolerated["hole where the store lost what had left the log"] += 1
             else:
                 self._world.problem(f"{chain}: seq {len(rows)} is missing before the end")
         return rows
+
+    def _given_up(self, chain: Chain, rows: Sequence[Row]) -> bool:
+        """Whether the next epoch began because what follows `rows` had expired before it could be chained again."""
+        openings = (self._world.ledger.opening(later) for later in self._chains if later.epoch == chain.epoch + 1)
+        return any(
+            opening is not None
+            and opening.reason is GenesisReason.RETENTION
+            and opening.old_head is not None
+            and opening.old_head.chain == chain
+            and opening.old_head.seq == len(rows) - 1
+            for opening in openings
+        )
 
     def _forked(self, chains: set[Chain]) -> None:
         world = self._world

@@ -1,8 +1,9 @@
 """A worker as a process: the ingest itself, and around it what the stream engine does for it.
 
-The engine's part follows `streaming.transport` and `streaming.gate`: batches wait in a queue between fetch and
-intake, partitions are given up with a bounded drain and a commit, offsets are committed by a timer, a reader outside
-the log has its partition placed again.
+The engine's part follows `streaming.transport` and `streaming.gate`: a poll asks for partitions and placements as they
+are when it begins, and returns what stands at the reader's positions when it ends; batches wait in a queue between
+fetch and intake, partitions are given up with a bounded drain and a commit, offsets are committed by a timer, a reader
+outside the log has its partition placed again.
 """
 
 import asyncio
@@ -42,6 +43,8 @@ LATE_BLOCKS_S = 6.0
 LOGS_S = 3.0
 STUCK_S = 15.0
 QUEUE = 6
+_AT_ONCE = 0.5
+"""How many polls find records that lie ready; the others are under way until the next turn of the engine."""
 
 
 class _Clock:
@@ -174,6 +177,8 @@ class Worker(Flow):
         self._watermarks: dict[PartitionId, int] = {}
         self._acknowledged: dict[PartitionId, int | None] = {}
         self._queue: deque[tuple[PartitionId, list[Record], int, int]] = deque()
+        self._poll: dict[PartitionId, int] = {}
+        self._lossy: set[PartitionId] = set()
         self._arrived: asyncio.Event
         self._committing: asyncio.Task[None] | None = None
         self._looking: asyncio.Task[None] | None = None
@@ -232,6 +237,7 @@ class Worker(Flow):
                 partition, records, generation, placement = self._queue.popleft()
                 if generation == self._generation:  # the engine skips what an older generation fetched
                     await self.ingest.accept(partition, records, placement)
+            self._look_for_passed_records(self.ingest)
             self._arrived.clear()
             await self._arrived.wait()
 
@@ -251,9 +257,14 @@ class Worker(Flow):
             return
         if self.joining:
             world.group.heartbeat(self)
+        if not self.flowing:
+            self._poll = {}  # what it would return now is dropped, and read again from where it is placed
         if self.flowing:
-            for partition in self.shares:
-                self._fetch(partition)
+            self._end_poll()
+            if rnd() < _AT_ONCE:
+                self._begin_poll()
+                self._end_poll()
+            self._begin_poll()
             if now >= self._commit_at and (self._committing is None or self._committing.done()):
                 self._commit_at = now + COMMIT_S
                 if self._behind():
@@ -274,9 +285,23 @@ class Worker(Flow):
         if not task.cancelled() and isinstance(task.exception(), Exception):
             self.world.problem(f"{self.name} ended: {task.exception()!r}")
 
-    def _fetch(self, partition: PartitionId) -> None:
+    def _begin_poll(self) -> None:
+        """Fix what is asked for: the partitions that flow now, each with the number of its placement."""
+        placements = self.ingest.placements() if self.ingest else {}
+        self._poll = {name: placements.get(name, 0) for name in self.shares if name not in self.paused}
+
+    def _end_poll(self) -> None:
+        """Take what the poll under way returns, also of partitions that were paused or placed again since it began.
+
+        It comes from where the reader stands by now.
+        """
+        poll, self._poll = self._poll, {}
+        for partition, placement in poll.items():
+            self._fetch(partition, placement)
+
+    def _fetch(self, partition: PartitionId, placement: int) -> None:
         position = self.positions.get(partition)
-        if position is None or partition in self.paused or len(self._queue) >= QUEUE:
+        if position is None or len(self._queue) >= QUEUE:
             return
         world, log, faults = self.world, self.world.logs[partition], self.world.faults
         if position < log.begin or position > log.end:
@@ -291,16 +316,29 @@ class Worker(Flow):
             return
         self.positions[partition] = records[-1].offset + 1
         if faults.lost_batches and rnd() < faults.lost_batches:
+            self._lossy.add(partition)
             if rnd() < 0.5 or len(records) == 1:
                 self.tell(f"loses a batch of {partition.partition} on the way")
                 return
             del records[int(rnd() * (len(records) - 1))]
-        placement = self.ingest.placements().get(partition, 0) if self.ingest else 0
         batch = (partition, records, self._generation, placement)
         self._queue.append(batch)
         if faults.lost_batches and rnd() < faults.lost_batches:
             self._queue.append(batch)
         self._arrived.set()
+
+    def _look_for_passed_records(self, ingest: Ingest) -> None:
+        """Nothing waits to be taken in: a reader that stands beyond what was taken has passed records for good."""
+        placing = ingest.lanes.placing
+        for lane in ingest.lanes:
+            partition = lane.partition
+            if partition in placing or partition in self._lossy or not ingest.lanes.holds(lane):
+                continue
+            if self.positions.get(partition, 0) > lane.cursor:
+                self.world.problem(
+                    f"{self.name} reads {partition} from {self.positions[partition]}, and took in what lies before"
+                    f" {lane.cursor}: nobody reads what lies between"
+                )
 
     # The group
 
@@ -332,6 +370,7 @@ class Worker(Flow):
             await self.ingest.give_up(self.shares, within_s=DRAIN_S)
         await self._commit()
         self._queue.clear()
+        self._lossy.clear()
         self._watermarks.clear()
         self._acknowledged.clear()
         self.positions.clear()
