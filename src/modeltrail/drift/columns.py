@@ -106,6 +106,16 @@ class Column:
         """Return a column that no row has."""
         return cls(np.zeros(rows, dtype=np.uint8), np.zeros(rows), np.zeros(rows, dtype=np.int32))
 
+    @property
+    def text_count(self) -> int:
+        """How many rows hold text."""
+        return int(np.count_nonzero(self.kinds == TEXT))
+
+    def present_numbers(self) -> NDArray[np.float64]:
+        """Return the numbers that are not NaN, infinities included, in the order of the rows."""
+        numbers = self.numbers[self.kinds == NUMBER]
+        return np.compress(~np.isnan(numbers), numbers)
+
     def take(self, rows: NDArray[np.bool_] | NDArray[np.intp] | slice) -> "Column":
         """Return the rows of a boolean mask, of indexes or of a slice; the dictionary stays whole."""
         return Column(self.kinds[rows], self.numbers[rows], self.codes[rows], self.dictionary)
