@@ -6,9 +6,19 @@ from pydantic import Field
 
 from modeltrail.events.fields import Data, FreeJson, Id, Moment, Text
 
-__all__ = ["AlertKind", "AlertRaised", "AlertResolved", "Severity"]
+__all__ = ["AlertAcknowledged", "AlertKind", "AlertRaised", "AlertResolved", "Severity"]
 
-AlertKind = Literal["epoch_opened", "late_block", "partition_stopped", "chain_refused", "topic_setting_changed"]
+AlertKind = Literal[
+    "epoch_opened",
+    "late_block",
+    "partition_stopped",
+    "chain_refused",
+    "topic_setting_changed",
+    "drift",
+    "performance",
+    "bias",
+    "silence",
+]
 Severity = Literal["info", "warning", "critical"]
 
 
@@ -41,3 +51,14 @@ class AlertResolved(_Alert):
     """A condition holds no more."""
 
     event_type: ClassVar[str] = "modeltrail.alert.resolved.v1"
+
+
+class AlertAcknowledged(Data):
+    """Somebody saw an alert and takes care of it."""
+
+    event_type: ClassVar[str] = "modeltrail.alert.acknowledged.v1"
+    subject_field: ClassVar[str] = "alert_id"
+
+    alert_id: Id = Field(description="The alert.", examples=["3f1c"])
+    by: Id = Field(description="Who takes care of it.", examples=["ops"])
+    note: Text | None = Field(default=None, description="What they said.", examples=["the storms of late June"])

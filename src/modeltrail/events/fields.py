@@ -30,9 +30,11 @@ __all__ = [
     "ProbabilityMap",
     "Scalar",
     "ScalarMap",
+    "SeqMap",
     "Sha256",
     "Text",
     "ValueMap",
+    "null_as",
     "violation",
 ]
 
@@ -128,6 +130,23 @@ class _NullAsEmpty:
 NULL_AS_EMPTY = _NullAsEmpty()
 
 
+class _NullAs:
+    """Makes a member with a default whose null counts as absent."""
+
+    def __init__(self, default: Any) -> None:
+        self._default = default
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(
+            lambda value: self._default if value is None else value, core_schema.nullable_schema(handler(source))
+        )
+
+
+def null_as(default: object) -> Any:
+    """Annotation of a member that has this default, an immutable one: null counts as absent there, too."""
+    return _NullAs(default)
+
+
 class _Checked:
     """A map of names whose values are looked at by a function; null counts as absent."""
 
@@ -202,6 +221,9 @@ ProbabilityMap = Annotated[dict[Annotated[str, Field(min_length=1, max_length=NA
 
 ValueMap = Annotated[dict[Annotated[str, Field(min_length=1, max_length=NAME_MAX)], Finite], NULL_AS_EMPTY]
 """Names to finite numbers."""
+
+SeqMap = Annotated[dict[Id, Count], NULL_AS_EMPTY]
+"""Chains by name to sequence numbers."""
 
 Listed = NULL_AS_EMPTY
 """Annotation of an optional list whose null counts as absent."""

@@ -146,11 +146,15 @@ _EXPECTED: Mapping[str, str] = {
     "model_type": "must be an object",
     "model_attributes_type": "must be an object",
     "too_long": "must have at most {max_length} elements",
+    "too_short": "must have at least {min_length} elements",
 }
 
 
 PATTERNS: dict[str, str] = {}
 """What the patterns of string fields say in words; filled where the fields are defined."""
+
+MARKS: set[str] = {"[key]"}
+"""What stands in pydantic's paths and is no part of the document: names of map keys, and kinds of what has several."""
 
 
 def refusal_of(error: ValidationError, where: str, fields: Iterable[str]) -> RefusedError:
@@ -158,7 +162,7 @@ def refusal_of(error: ValidationError, where: str, fields: Iterable[str]) -> Ref
     found = error.errors(include_url=False)
     first = found[0]
     kind, context = first["type"], first.get("ctx", {})
-    path = [where, *(str(part) for part in first["loc"] if part != "[key]")]
+    path = [where, *(str(part) for part in first["loc"] if part not in MARKS)]
     value: Any = first["input"]
     if kind == "contract":
         path += [str(part) for part in context["path"]]

@@ -5,9 +5,13 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from modeltrail.events.actions import ActionRecorded
-from modeltrail.events.alerts import AlertRaised, AlertResolved
+from modeltrail.events.alerts import AlertAcknowledged, AlertRaised, AlertResolved
+from modeltrail.events.baselines import BaselineRegistered
+from modeltrail.events.checks import CheckCompleted
 from modeltrail.events.classifications import ClassificationRecorded
 from modeltrail.events.fields import Data
+from modeltrail.events.models import ModelRegistered, MonitorAdvanced
+from modeltrail.events.monitors import MonitorConfigured
 from modeltrail.events.predictions import PredictionOutcome, PredictionRecorded
 from modeltrail.events.refusal import ReasonClass, RefusedError, nearest
 from modeltrail.events.runs import (
@@ -79,6 +83,12 @@ EVENT_TYPES: Mapping[str, EventType] = MappingProxyType(
             _event_type("actions", ActionRecorded, "actions"),
             _event_type("alerts", AlertRaised, "alerts_raised"),
             _event_type("alerts", AlertResolved, "alerts_resolved"),
+            _event_type("alerts", AlertAcknowledged, "alerts_acknowledged"),
+            _event_type("models", ModelRegistered, "models_registered"),
+            _event_type("models", BaselineRegistered, "baselines"),
+            _event_type("models", MonitorConfigured, "monitors"),
+            _event_type("models", MonitorAdvanced, "monitors_advanced"),
+            _event_type("checks", CheckCompleted, "checks"),
         )
     }
 )

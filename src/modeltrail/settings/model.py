@@ -107,7 +107,8 @@ class Topics(_Section):
         "modeltrail", pattern=r"^[A-Za-z0-9._-]+$", max_length=200, description="What topic names begin with"
     )
     partitions: dict[str, PartitionCount] = Field(
-        {"default": 4}, description="Partitions of a new topic, by family, or one number for all"
+        {"default": 4, "models": 1},
+        description="Partitions of a new topic, by family, or one number for all but models",
     )
 
     @field_validator("partitions", mode="before")
@@ -120,7 +121,7 @@ class Topics(_Section):
         for name in value:
             if name != "default" and name not in FAMILIES:
                 raise expected(f"{name!r} is no family of topics{did_you_mean(str(name), FAMILIES)}")
-        return {"default": 4} | dict(value)
+        return {"default": 4, "models": 1} | dict(value)  # the order of a model's changes matters: one partition
 
     def partitions_of(self, topic: str) -> int:
         """Return how many partitions a topic is created with; `topic` is its whole name or its family."""

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 __all__ = ["AUDITED_FAMILIES", "ENV_PREFIX", "FAMILIES", "OTHER_VARIABLES", "did_you_mean", "env_name"]
 
-AUDITED_FAMILIES = ("predictions", "classifications", "runs", "actions", "alerts")
+AUDITED_FAMILIES = ("predictions", "classifications", "runs", "actions", "alerts", "models", "checks")
 """Families of topics whose every record is chained."""
 
 FAMILIES = (*AUDITED_FAMILIES, "blocks", "rejected")
