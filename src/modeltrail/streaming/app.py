@@ -11,7 +11,7 @@ from modeltrail.kafka_client import kafka_client_args
 from modeltrail.settings import Settings
 from modeltrail.streaming.gate import IngestGate
 
-__all__ = ["make_app"]
+__all__ = ["engine_credentials", "make_app"]
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ def make_app(settings: Settings, *, cluster: str, topics: Sequence[str], scratch
     app = faust.App(
         worker.group,
         broker=f"ledger://{servers}",
-        broker_credentials=_credentials(settings),
+        broker_credentials=engine_credentials(settings),
         store="memory://",
         datadir=scratch,
         key_serializer="raw",
@@ -72,8 +72,11 @@ def _add_agent(app: Any, topic: str) -> None:
             raise
 
 
-def _credentials(settings: Settings) -> Any:
-    """What the engine needs to log in. It takes no user from an address, and without TLS would send passwords bare."""
+def engine_credentials(settings: Settings) -> Any:
+    """Return what the engine needs to log in.
+
+    It takes no user from an address, and without TLS would send passwords bare.
+    """
     kafka = settings.kafka
     if kafka.security_protocol == "PLAINTEXT":
         return None

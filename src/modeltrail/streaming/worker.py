@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import gc
 import logging
-import os
 import signal
 import tempfile
 import time
@@ -34,6 +33,7 @@ from modeltrail.storage.memory import keep_little
 from modeltrail.storage.migrations import require_current
 from modeltrail.storage.queries import sql
 from modeltrail.streaming.app import make_app
+from modeltrail.streaming.ending import reason_to_end, stop_engine, told
 from modeltrail.streaming.http import WorkerHttp
 from modeltrail.streaming.log import KafkaLog
 from modeltrail.streaming.metrics import WorkerMetrics
@@ -54,9 +54,6 @@ LATE_BLOCKS_S = 30.0
 
 ASK_STORE_S = 5.0
 """Seconds between two questions to the store: a worker without records to chain would not notice that it is away."""
-
-STOP_S = 45.0
-"""Seconds that an orderly stop may take."""
 
 
 class _SystemClock:
@@ -211,12 +208,12 @@ async def _serve(parts: _Parts, stop: asyncio.Event, on_ready: Callable[[str], N
                     on_ready(parts.http.address)
                 continue
             break
-        reason = _reason(parts, done - {stopping, crashed})
+        reason = reason_to_end(app, done - {stopping, crashed})
     except BaseException as error:
         reason = error
         raise
     finally:
-        await _stop(parts, starting, reason)
+        await stop_engine(app, starting, reason)
         tasks = (starting, crashed, stopping, committing, looking, asking, guarding)
         for task in tasks:
             task.cancel()
@@ -224,39 +221,7 @@ async def _serve(parts: _Parts, stop: asyncio.Event, on_ready: Callable[[str], N
     if reason is not None:
         raise reason
     if app.crash_reason is not None:
-        raise _told(app.crash_reason)
-
-
-def _reason(parts: _Parts, done: set[asyncio.Task[Any]]) -> BaseException | None:
-    for task in done:
-        error = task.exception()
-        if error is not None:
-            return _told(error)
-    return _told(parts.app.crash_reason) if parts.app.crash_reason is not None else None
-
-
-def _told(error: BaseException) -> BaseException:
-    if isinstance(error, ModeltrailError):
-        return error
-    told = ModeltrailError(f"the worker ended: {type(error).__name__}: {error}")
-    told.__cause__ = error
-    return told
-
-
-async def _stop(parts: _Parts, starting: asyncio.Task[Any], reason: BaseException | None) -> None:
-    if not starting.done():
-        starting.cancel()
-    try:
-        await asyncio.wait_for(parts.app.stop(), STOP_S)
-    except Exception as error:  # noqa: BLE001 - whatever it was, the process has to end
-        # The engine's threads are no daemons: an orderly exit would wait for them for ever. Nothing is lost, as
-        # nothing was acknowledged that was not stored.
-        why = f"took more than {STOP_S:.0f} s" if isinstance(error, TimeoutError) else f"failed: {error!r}"
-        logger.critical("the stop %s; leaving without it", why)
-        if reason is not None:
-            logger.critical("it ended because: %s", reason)
-        logging.shutdown()
-        os._exit(getattr(reason, "exit_code", 1))
+        raise told(app.crash_reason)
 
 
 async def _look_after(parts: _Parts) -> None:

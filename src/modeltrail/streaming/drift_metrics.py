@@ -1,0 +1,96 @@
+"""What a drift worker counts, for Prometheus. Labels come from closed sets: kinds and states, never ids."""
+
+import logging
+import time
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+__all__ = ["DriftMetrics"]
+
+logger = logging.getLogger("modeltrail.drift")
+
+_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+
+REPEAT_S = 30.0
+"""A condition that lasts is logged again after this many seconds."""
+
+
+class DriftMetrics:
+    """Implements `watch.protocols.Observer`: counts, and says in the log what an operator should know."""
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        self.registry = registry or CollectorRegistry()
+        self.unavailable: dict[str, str] = {}
+        self._logged: dict[str, float] = {}
+        self._checks = Counter(
+            "modeltrail_drift_checks_total", "Checks published", ["kind", "status"], registry=self.registry
+        )
+        self._alerts = Counter(
+            "modeltrail_drift_alerts_total", "Alerts published", ["kind", "transition"], registry=self.registry
+        )
+        self._seconds = Histogram(
+            "modeltrail_drift_check_seconds", "Time to compute a check", buckets=_SECONDS, registry=self.registry
+        )
+        self._entries = Counter("modeltrail_drift_entries_total", "Entries of the ledger read", registry=self.registry)
+        self._waiting = Gauge(
+            "modeltrail_drift_waiting_entries",
+            "Entries that were read and wait until every chain has passed them",
+            registry=self.registry,
+        )
+        self._lag = Gauge(
+            "modeltrail_drift_lag_entries", "Entries of the ledger that were not read yet", registry=self.registry
+        )
+        self._models = Gauge("modeltrail_drift_models", "Models that this worker watches", registry=self.registry)
+        self._looked = Gauge(
+            "modeltrail_drift_last_look_timestamp_seconds",
+            "When the ledger was last read to its end",
+            registry=self.registry,
+        )
+        self._waits = Counter(
+            "modeltrail_drift_waits_total",
+            "Attempts that met a dependency that was away",
+            ["dependency"],
+            registry=self.registry,
+        )
+
+    def checked(self, kind: str, status: str, seconds: float) -> None:
+        """See `Observer.checked`."""
+        self._checks.labels(kind, status).inc()
+        self._seconds.observe(seconds)
+
+    def alerted(self, kind: str, transition: str, message: str) -> None:
+        """See `Observer.alerted`."""
+        self._alerts.labels(kind, transition).inc()
+        logger.info("alert %s: %s", transition, message)
+
+    def failed(self, what: str, error: str) -> None:
+        """See `Observer.failed`."""
+        logger.error("%s: %s", what, error)
+
+    def looked(self, *, entries: int, waiting: int, lag: int, models: int) -> None:
+        """See `Observer.looked`."""
+        self._entries.inc(entries)
+        self._waiting.set(waiting)
+        self._lag.set(lag)
+        self._models.set(models)
+        if not lag:
+            self._looked.set_to_current_time()
+
+    def waiting(self, dependency: str, error: Exception) -> None:
+        """See `Observer.waiting`."""
+        self._waits.labels(dependency).inc()
+        self.unavailable[dependency] = str(error)
+        now = time.monotonic()
+        if now - self._logged.get(dependency, -REPEAT_S) >= REPEAT_S:
+            self._logged[dependency] = now
+            logger.warning("waiting for %s, nothing is lost meanwhile: %s", dependency, error)
+
+    def going_on(self, dependency: str) -> None:
+        """See `Observer.going_on`."""
+        if self.unavailable.pop(dependency, None) is not None:
+            self._logged.pop(dependency, None)
+            logger.info("going on: %s answers again", dependency)
+
+    def began(self, shares: int, models: int) -> None:
+        """See `Observer.began`."""
+        logger.info("watching %d shares; %d models go on from their last check", shares, models)
