@@ -51,7 +51,7 @@ __all__ = [
 Kind = Literal["binary", "multiclass", "regression"]
 
 
-@dataclass
+@dataclass(eq=False)
 class BinaryOutcomes:
     """What labelled rows of a binary model add up to.
 
