@@ -108,7 +108,7 @@ class GapResult:
 
     `value` is the gap, from the group `lowest` to the group `highest`, `low` and `high` the limits of its 95 %
     interval, all pairs considered; or `reason` says why there is none. `n` counts the rows of all compared `groups`
-    (in the order of their names); `too_small` names the others.
+    (in the order of their names); `too_small` names the others, with their rows.
     """
 
     by: str
@@ -120,7 +120,7 @@ class GapResult:
     lowest: str | None = None
     highest: str | None = None
     groups: tuple[GroupFigure, ...] = ()
-    too_small: tuple[str, ...] = ()
+    too_small: tuple[tuple[str, int], ...] = ()
     reason: str | None = None
 
     @property
@@ -213,7 +213,7 @@ class Groups:
         if self.too_many:
             return GapResult(self.by, metric, 0, reason=f"{self.by} has more than {MAX_GROUPS} values")
         figures: list[GroupFigure] = []
-        small: list[str] = []
+        small: list[tuple[str, int]] = []
         for name, group in sorted(self.groups.items()):
             if metric in _OF_MEANS:
                 moments = group.scores if metric == "mean_score" else group.calibration
@@ -226,21 +226,21 @@ class Groups:
                 if moments.n >= MIN_GROUP:
                     figures.append(GroupFigure(name, moments.mean, moments.n, moments.mean, moments.error**2))
                 else:
-                    small.append(name)
+                    small.append((name, moments.n))
             else:
                 hits, of = group.share(metric)
                 if of >= MIN_GROUP:
                     centre = (hits + 1) / (of + 2)
                     figures.append(GroupFigure(name, hits / of, of, centre, centre * (1 - centre) / (of + 2)))
                 else:
-                    small.append(name)
+                    small.append((name, of))
         return _gap(self.by, metric, tuple(figures), tuple(small))
 
 
 _EMPTY = Group()
 
 
-def _gap(by: str, metric: str, figures: tuple[GroupFigure, ...], small: tuple[str, ...]) -> GapResult:
+def _gap(by: str, metric: str, figures: tuple[GroupFigure, ...], small: tuple[tuple[str, int], ...]) -> GapResult:
     n = sum(figure.n for figure in figures)
     if len(figures) < 2:
         reason = f"{len(figures)} values of {by} have {MIN_GROUP} or more such rows, at least 2 are needed"
@@ -298,8 +298,8 @@ def p_beyond_gap(result: GapResult, max_gap: float, *, overdispersion: float = 1
 def _freedom(
     one: NDArray[np.float64], other: NDArray[np.float64], rows: NDArray[np.intp] | int, others: NDArray[np.intp] | int
 ) -> NDArray[np.float64]:
-    """Degrees of freedom of Welch and Satterthwaite from squared standard errors; 1 where both are 0."""
-    parts = one**2 / (rows - 1) + other**2 / (others - 1)
-    both = (one + other) ** 2
-    found: NDArray[np.float64] = np.divide(both, parts, out=np.ones_like(both), where=parts > 0)
+    """Degrees of freedom of Welch and Satterthwaite from squared standard errors."""
+    both = one + other
+    share: NDArray[np.float64] = np.divide(one, both, out=np.full_like(both, 0.5), where=both > 0)
+    found: NDArray[np.float64] = 1 / (share**2 / (rows - 1) + (1 - share) ** 2 / (others - 1))
     return found

@@ -163,8 +163,9 @@ def _p_mean(beyond: float, square: float, n: int, reference_square: float, m: in
     both = square + reference_square
     if both <= 0:
         return 0.0 if beyond > 0 else 1.0
-    parts = square * square / (n - 1) + (reference_square * reference_square / (m - 1) if m > 1 else 0.0)
-    freedom = both * both / parts if parts > 0 else math.inf
+    own = square / both
+    parts = own * own / (n - 1) + ((1 - own) ** 2 / (m - 1) if m > 1 else 0.0)
+    freedom = 1 / parts if parts > 0 else math.inf
     t = beyond / math.sqrt(both)
     return float(special.ndtr(-t)) if math.isinf(freedom) else float(special.stdtr(freedom, -t))
 
