@@ -1,0 +1,235 @@
+"""From counts to tests: what is asked about a field, and what its merged windows answer.
+
+Of each field the *distribution* of its values is asked by PSI and, where it is numeric, by KS; and the shares of
+*missing*, *unseen* and *mistyped* values by a PSI of two bins. Each is asked on 1, 4 and 16 merged windows.
+
+Too few values are no answer. Coarse bins that expect fewer than 5 independent values are merged with a neighbour first
+(categories with other rare ones). Fewer than 5 bins left are insufficient, or fewer than 500 values would leave,
+where that is less: a field with two values has two bins. A field of which one bin holds nearly all is tested as a
+share: what is in its largest bin against the rest.
+
+Values that come phi at a time are not independent. PSI is therefore that of counts / phi, smoothed by + 0.5 *after*
+the division: smoothed before it, forty sessions of five raise a hundred times as often as the p-value says.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modeltrail.drift.counts import FieldCounts, merge
+from modeltrail.drift.policy import SCALES, Policy
+from modeltrail.drift.reference import Reference
+from modeltrail.drift.significance import ks_p_value, psi_p_value, share_p_value
+from modeltrail.drift.states import Aspect, Hypothesis, Subject, Trial
+from modeltrail.drift.statistics import debiased, psi, share_psi
+
+__all__ = ["Asked", "Question", "ask", "kept_bins"]
+
+_ENOUGH = 500
+"""Values with which a field shows the bins that it can have."""
+
+
+class Question(NamedTuple):
+    """A field to be judged.
+
+    `windows`: its counts, the window in question first, then earlier disjoint ones, newest first; at most 16 are read.
+    `tolerance`: the change of PSI that is no change.
+    """
+
+    subject: Subject
+    reference: Reference
+    windows: Sequence[FieldCounts]
+    tolerance: float
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The hypotheses that could be tested, and why others could not.
+
+    `insufficient`: subjects of which nothing could be tested, each with the reason. `p_values`: by subject and by
+    `statistic_scale`, as in `psi_4`; not corrected for how many there are.
+    """
+
+    hypotheses: list[Hypothesis]
+    insufficient: dict[Subject, str]
+    p_values: dict[Subject, dict[str, float]]
+
+
+class _Draft(NamedTuple):
+    """A trial whose p-values are still to be computed, those of all fields at once.
+
+    `rows`, `reference_rows` and `psi` are of independent values (divided by phi). `bins` is 0 and `exact` a p-value
+    where that is known already; `distance` is -1 where there is no KS.
+    """
+
+    at: int
+    aspect: Aspect
+    scale: int
+    n: int
+    effect: float
+    psi: float
+    bins: int
+    rows: float
+    reference_rows: float
+    tolerance: float
+    distance: float
+    exact: float
+
+
+def ask(questions: Sequence[Question], policy: Policy) -> Asked:
+    """Return what the counts say about every field."""
+    drafts: list[_Draft] = []
+    insufficient: dict[Subject, str] = {}
+    for at, question in enumerate(questions):
+        found = _drafts(at, question, policy)
+        drafts += found
+        if not found:
+            insufficient[question.subject] = _shortage(question, policy)
+    p_psi, p_ks = _p_values(drafts, policy)
+    trials: dict[tuple[int, Aspect], list[Trial]] = {}
+    p_values: dict[Subject, dict[str, float]] = {}
+    for draft, by_psi, by_ks in zip(drafts, p_psi.tolist(), p_ks.tolist(), strict=True):
+        trial = Trial(draft.scale, draft.n, min(by_psi, by_ks), draft.effect)
+        trials.setdefault((draft.at, draft.aspect), []).append(trial)
+        named = p_values.setdefault(questions[draft.at].subject, {})
+        named[f"{'psi' if draft.aspect == 'distribution' else draft.aspect}_{draft.scale}"] = by_psi
+        if draft.distance >= 0:
+            named[f"ks_{draft.scale}"] = by_ks
+    hypotheses = [
+        Hypothesis(questions[at].subject, aspect, _tests(questions[at].reference, aspect), tuple(answers))
+        for (at, aspect), answers in trials.items()
+    ]
+    return Asked(hypotheses, insufficient, p_values)
+
+
+def kept_bins(reference: Reference, n: float, policy: Policy) -> tuple[NDArray[np.intp], NDArray[np.intp]] | None:
+    """Return how `n` independent values are compared: order of the coarse bins, and the first of each group of them.
+
+    None where too few groups are left. One group means that the field is compared as a share.
+    """
+    weights = reference.coarse(reference.sample)
+    if reference.kind == "categorical":
+        order = np.argsort(-weights, kind="stable")
+        weights = weights[order]
+    else:
+        order = np.arange(weights.size)
+    starts = _starts(weights, n, policy.bin_expected)
+    possible = _starts(weights, _ENOUGH, policy.bin_expected).size
+    if starts.size == possible == 1 or starts.size >= max(2, min(policy.bins_min, possible)):
+        return order, starts
+    return None
+
+
+def _starts(weights: NDArray[np.int64], n: float, minimum: float) -> NDArray[np.intp]:
+    """Return the first bin of each group of neighbours that expects at least `minimum` of `n` values.
+
+    `weights`: reference counts. Bins are taken from the left; what is left over at the end joins the last group.
+    """
+    needed = minimum * float(weights.sum()) / n
+    if float(weights.min()) >= needed:
+        return np.arange(weights.size)
+    starts, total, begin = [], 0, 0
+    for at, weight in enumerate(weights.tolist()):
+        total += weight
+        if total >= needed:
+            starts.append(begin)
+            total, begin = 0, at + 1
+    return np.array(starts or [0], dtype=np.intp)
+
+
+def _tests(reference: Reference, aspect: Aspect) -> int:
+    return len(SCALES) * (2 if aspect == "distribution" and reference.kind == "numeric" else 1)
+
+
+def _shortage(question: Question, policy: Policy) -> str:
+    n = question.windows[0].n
+    independent = "" if question.reference.phi == 1 else f", worth {n / question.reference.phi:.0f} independent ones"
+    return (
+        f"{n} rows{independent}: too few for {policy.bins_min} bins that expect {policy.bin_expected:g}, "
+        f"or for {policy.share_rows_min} of which a share could be compared"
+    )
+
+
+def _drafts(at: int, question: Question, policy: Policy) -> list[_Draft]:
+    windows, reference = question.windows, question.reference
+    drafts: list[_Draft] = []
+    for scale in SCALES:
+        if scale > len(windows):
+            break
+        merged = merge(windows[:scale], reference.bins) if scale > 1 else windows[0]
+        drafts += (
+            draft
+            for draft in (
+                _distribution(at, question, policy, scale, merged),
+                *_shares(at, question, policy, scale, merged),
+            )
+            if draft is not None
+        )
+    return drafts
+
+
+def _distribution(at: int, question: Question, policy: Policy, scale: int, merged: FieldCounts) -> _Draft | None:
+    reference, phi = question.reference, question.reference.phi
+    sample = reference.sample
+    n, m = merged.binned, sample.binned
+    if n == 0 or (kept := kept_bins(reference, n / phi, policy)) is None:
+        return None
+    order, starts = kept
+    if starts.size == 1:
+        usual = int(sample.counts.argmax())
+        rest, rest_before = n - int(merged.counts[usual]), m - int(sample.counts[usual])
+        return _share(at, question, policy, scale, "distribution", (rest, n), (rest_before, m))
+    before, now = (np.add.reduceat(reference.coarse(side)[order], starts) / phi for side in (sample, merged))
+    value = float(psi(before, now))
+    effect = float(debiased(value, starts.size, n / phi, m / phi))
+    distance = -1.0
+    if reference.kind == "numeric":
+        distance = float(np.max(np.abs(np.cumsum(merged.counts) / n - np.cumsum(sample.counts) / m)))
+    rows = (n / phi, m / phi)
+    return _Draft(
+        at, "distribution", scale, n, effect, value, starts.size, *rows, question.tolerance, distance, -1.0
+    )  # fmt: skip
+
+
+def _shares(at: int, question: Question, policy: Policy, scale: int, merged: FieldCounts) -> list[_Draft | None]:
+    sample = question.reference.sample
+    present, present_before = merged.n - merged.missing, sample.n - sample.missing
+    unseen = question.reference.unseen(merged)
+    shares: tuple[tuple[Aspect, tuple[int, int], tuple[int, int]], ...] = (
+        ("missing", (merged.missing, merged.n), (sample.missing, sample.n)),
+        ("unseen", (unseen, present), (sample.unseen, present_before)),
+        ("mistyped", (merged.mistyped, present), (sample.mistyped, present_before)),
+    )
+    return [_share(at, question, policy, scale, *share) for share in shares]
+
+
+def _share(
+    at: int, question: Question, policy: Policy, scale: int, aspect: Aspect, now: tuple[int, int], was: tuple[int, int]
+) -> _Draft | None:
+    """Compare two shares, each as (how many, of how many).
+
+    A share that is zero on both sides is not tested: nothing can be found in it, and it would only make the other
+    tests of the check pay for one more.
+    """
+    (hits, n), (hits_before, m) = now, was
+    if n < policy.share_rows_min or m == 0 or (hits == 0 and hits_before == 0):
+        return None
+    phi = question.reference.phi
+    value = float(share_psi(hits_before / phi, m / phi, hits / phi, n / phi))
+    effect = float(debiased(value, 2, n / phi, m / phi))
+    p = share_p_value(hits_before, m, hits, n, delta0=question.tolerance, phi=phi)
+    return _Draft(at, aspect, scale, n, effect, value, 0, n / phi, m / phi, question.tolerance, -1.0, p)
+
+
+def _p_values(drafts: Sequence[_Draft], policy: Policy) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the p-values of PSI or of a share, and of KS; 1 where there is no KS."""
+    if not drafts:
+        return np.ones(0), np.ones(0)
+    columns = np.array([draft[5:] for draft in drafts], dtype=np.float64).T
+    value, bins, rows, reference_rows, tolerance, distance, exact = columns
+    p_psi = psi_p_value(value, np.maximum(bins, 1), rows, reference_rows, delta0=tolerance)
+    p_ks = ks_p_value(np.maximum(distance, 0.0), rows, reference_rows, d0=policy.d0)
+    return np.where(exact >= 0, exact, p_psi), np.where(distance >= 0, p_ks, 1.0)
