@@ -24,25 +24,26 @@ CONTRACT = 1
 
 def converged(world: "World") -> bool:
     """Whether all that can be read is chained, announced and acknowledged, and nobody waits."""
+    if any(worker.observer.waits for worker in world.alive()):
+        return False
     for partition, log in world.logs.items():
         last = log.last()
         if last < 0 or any(chain.of == partition for chain, _ in world.watch.forks):
             continue
+        if (world.group.committed.get(partition) or 0) <= last:
+            return False
         head = world.ledger.head(partition)
         if head is None or head.offset < last:
             return False
         if partition not in world.stops and not _stands(world, partition, log, last):
             return False  # the head is that of a log before
-        if (world.group.committed.get(partition) or 0) <= last:
-            return False
-    return not any(worker.observer.waits for worker in world.alive())
+    return True
 
 
 def _stands(world: "World", partition: PartitionId, log: "PartitionLog", offset: int) -> bool:
     """Whether the ledger has at this offset what the log has there now."""
-    stored = world.ledger.chained(partition, offset, offset).get(offset)
-    record = log.read(offset)
-    return stored is not None and record is not None and stored.record_hash == record.digest()
+    stored = world.ledger.record_at(partition, offset)
+    return stored is not None and log.read(offset) is not None and stored.record_hash == log.version.digest(offset)
 
 
 def check(world: "World", *, whole: bool) -> None:
@@ -202,26 +203,25 @@ class _Partition:
         log = self._log
         for entries in self._world.ledger.chains[self._partition][newest].values():
             for row in entries.values():
-                if row.kind == RECORD and log.begin <= row.offset < log.stable_end:
-                    record = log.read(row.offset)
-                    if record is None or record.digest() != row.record_hash:
-                        opened = self._world.topics.alerted("epoch_opened")
-                        if any(text.startswith(f"{newest.of.prefix}{newest.epoch + 1}-") for text in opened):
-                            return  # the next one has begun, and its first record is not there yet
-                        self._world.problem(f"{newest} seq {row.seq}: the log has something else at {row.offset}")
-                        return
+                if row.kind != RECORD or not log.begin <= row.offset < log.stable_end:
+                    continue
+                if log.read(row.offset) is None or log.version.digest(row.offset) != row.record_hash:
+                    opened = self._world.topics.alerted("epoch_opened")
+                    if any(text.startswith(f"{newest.of.prefix}{newest.epoch + 1}-") for text in opened):
+                        return  # the next one has begun, and its first record is not there yet
+                    self._world.problem(f"{newest} seq {row.seq}: the log has something else at {row.offset}")
+                    return
 
     def _complete(self) -> None:
         log, world = self._log, self._world
         chained = world.ledger.chained(self._partition, log.begin, log.stable_end)
         for offset in range(log.begin, log.stable_end):
-            record = log.read(offset)
-            if record is not None:
+            if log.read(offset) is not None:
                 entry = chained.get(offset)
                 if entry is None:
                     world.problem(f"{self._partition}: the record at {offset} was never chained")
                     return
-                if entry.record_hash != record.digest():
+                if entry.record_hash != log.version.digest(offset):
                     world.problem(f"{self._partition}: the record at {offset} is not the one chained")
                     return
 
@@ -230,14 +230,15 @@ class _Partition:
         world, log = self._world, self._log
         late = world.topics.alerted("late_block")
         for chain in self._chains:
+            name = str(chain)
             for entries in world.ledger.chains[self._partition][chain].values():
                 for row in entries.values():
-                    if (str(chain), row.seq) in world.watch.excused:
+                    if (name, row.seq) in world.watch.excused:
                         continue
                     if (chain, row.seq) not in world.ledger.typed:
                         world.problem(f"{chain} seq {row.seq} has no typed row")
                         return
-                    if row.kind != RECORD or world.watch.announced(row) or str(chain) in late:
+                    if row.kind != RECORD or world.watch.announced(row) or name in late:
                         continue
                     if log.read(row.offset) is None or log.version.digest(row.offset) != row.record_hash:
                         world.tolerated["entry never announced: its record left the log"] += 1
@@ -262,7 +263,7 @@ def _folded(sequencer: Sequencer, version: "Version", last: int) -> list[Row]:
         if offset > sequencer.next_offset:
             rows.append(sequencer.append_gap(offset - 1, CONTRACT))
         judgement = judge(sequencer.chain.topic, record.key, record.headers, record.value)
-        rows.append(sequencer.append(record, record.digest(), judgement, CONTRACT))
+        rows.append(sequencer.append(record, version.digest(offset), judgement, CONTRACT))
     return rows
 
 

@@ -175,6 +175,15 @@ class Ledger:
                     found[row.offset] = _stored(row)
         return found
 
+    def record_at(self, partition: PartitionId, offset: int) -> Row | None:
+        """Return the record at `offset` as the newest epoch that holds it has it."""
+        for chain in reversed(self.of(partition)):
+            for entries in reversed(self.chains[partition][chain].values()):
+                for row in reversed(entries.values()):
+                    if row.offset == offset and row.kind == RECORD:
+                        return row
+        return None
+
     def at_or_before(self, partition: PartitionId, offset: int, floor: int) -> Stored | None:
         """See `Store.chained_at_or_before`."""
         for chain in reversed(self.of(partition)):

@@ -66,6 +66,8 @@ class PartitionLog:
     @property
     def stable_end(self) -> int:
         """The end that a reader of committed records sees."""
+        if not self.open:
+            return self.version.end
         return min((min(each.records) for each in self.open if each.records), default=self.version.end)
 
     def write(
@@ -124,8 +126,8 @@ class PartitionLog:
 
     def last(self) -> int:
         """Return the offset of the last record that can be read, -1 if there is none."""
-        end = self.stable_end
-        return max((offset for offset in self.version.records if self.begin <= offset < end), default=-1)
+        records = self.version.records
+        return next((offset for offset in range(self.stable_end - 1, self.begin - 1, -1) if offset in records), -1)
 
     def bounds(self) -> Bounds:
         """Return the beginning and the stable end."""

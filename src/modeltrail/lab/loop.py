@@ -112,8 +112,12 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         self, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> Any:
         """Call back when it is its turn."""
-        handle = self._handle(callback, args, context)
-        process = handle.process
+        if context is None:
+            handle = self._handle(callback, args, None)
+            process = handle.process
+        else:
+            process = context.get(_PROCESS)
+            handle = _Handle(callback, args, context, process)
         if process is not None and process.dying:
             process.afterlife.append(handle)
         else:
@@ -168,7 +172,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         """Run until `stop`, until there is nothing left to do, or until the clock passes `until`."""
         self._stopped = False
         asyncio._set_running_loop(self)  # noqa: SLF001 - the documented way for loops of one's own
-        ready, timers = self._ready, self._timers
+        ready, timers, shuffle = self._ready, self._timers, self._shuffle
         try:
             while not self._stopped:
                 if not ready:
@@ -178,41 +182,47 @@ class VirtualLoop(asyncio.AbstractEventLoop):
                     when, _, handle = heappop(timers)
                     if handle.cancelled:
                         continue
-                    self._now = max(self._now, when)
-                elif self._shuffle and len(ready) > 1:
-                    ready.rotate(-int(self._random() * len(ready)))
-                    handle = ready.popleft()
+                    if when > self._now:  # noqa: PLR1730 - max() costs more, a million times
+                        self._now = when
                 else:
+                    if shuffle and len(ready) > 1:
+                        ready.rotate(-int(self._random() * len(ready)))
                     handle = ready.popleft()
-                if not handle.cancelled:
-                    self._step(handle)
+                    if handle.cancelled:
+                        continue
+                process = handle.process
+                if (
+                    process is not None
+                    and (process.fuse or process.frozen or process.dead)
+                    and self._held_up(handle, process)
+                ):
+                    continue
+                self._current = process
+                self.steps += 1
+                if handle.context is None:
+                    handle.callback(*handle.args)
+                else:
+                    handle.context.run(handle.callback, *handle.args)
         finally:
             self._current = None
             asyncio._set_running_loop(None)  # noqa: SLF001
 
-    def _step(self, handle: _Handle) -> None:
-        process = handle.process
-        if process is not None:
-            if process.dead:
-                return
-            if process.fuse:
-                process.fuse -= 1
-                if not process.fuse and process.strike is not None:
-                    self._current = None
-                    self._ready.appendleft(handle)  # whoever is killed unwinds from here
-                    process.strike()
-                    if process.dead:
-                        return
-                    self._ready.popleft()
-            if process.frozen:
-                process.held.append(handle)
-                return
-        self._current = process
-        self.steps += 1
-        if handle.context is None:
-            handle.callback(*handle.args)
-        else:
-            handle.context.run(handle.callback, *handle.args)
+    def _held_up(self, handle: _Handle, process: Process) -> bool:
+        """Burn the fuse; return whether the process does not take this step, being dead or frozen."""
+        if process.dead:
+            return True
+        if process.fuse:
+            process.fuse -= 1
+            if not process.fuse and process.strike is not None:
+                self._current = None
+                self._ready.appendleft(handle)  # whoever is killed unwinds from here
+                process.strike()
+                if process.dead:
+                    return True
+                self._ready.popleft()
+        if process.frozen:
+            process.held.append(handle)
+        return process.frozen
 
     def thaw(self, process: Process) -> None:
         """Let a frozen process go on."""

@@ -34,6 +34,8 @@ class Watch:
         """Entries whose announcement nobody can demand: somebody set the group's offset past them by hand."""
         self.forks: set[tuple[Chain, int]] = set()
         self._by: dict[Key, set[str]] = {}
+        self._settled: dict[tuple[PartitionId, int], set[int]] = {}
+        """By partition and version, the offsets whose records are durable and announced: they stay so."""
 
     def insert(self, worker: "Worker", rows: Sequence[Row]) -> Callable[[], None]:
         """Return what an insert does that `worker` sends now."""
@@ -104,13 +106,16 @@ class Watch:
         if worker.placed_version.get(partition, log.version.number) != log.version.number:
             return  # it speaks of another log, which the next placement finds out
         version = log.version
+        settled = self._settled.setdefault((partition, version.number), set())
         for at in version.records:
-            if log.begin <= at < offset:
+            if log.begin <= at < offset and at not in settled:
                 rows = [row for row in self._at.get((partition, at), ()) if row.record_hash == version.digest(at)]
                 if not rows:
                     world.problem(f"{partition}: {offset} was committed, and the record at {at} is not durable")
                 elif not any(self.announced(row) for row in rows):
                     world.problem(f"{partition}: {offset} was committed, and the entry at {at} is not announced")
+                else:
+                    settled.add(at)
 
     def reset(self, partition: PartitionId, offset: int) -> None:
         """Somebody sets the group's offset by hand: what it passes over needs no announcement."""

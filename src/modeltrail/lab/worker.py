@@ -287,8 +287,9 @@ class Worker(Flow):
 
     def _begin_poll(self) -> None:
         """Fix what is asked for: the partitions that flow now, each with the number of its placement."""
-        placements = self.ingest.placements() if self.ingest else {}
-        self._poll = {name: placements.get(name, 0) for name in self.shares if name not in self.paused}
+        flowing = [name for name in self.shares if name not in self.paused]
+        placements = self.ingest.placements() if flowing and self.ingest else {}
+        self._poll = {name: placements.get(name, 0) for name in flowing}
 
     def _end_poll(self) -> None:
         """Take what the poll under way returns, also of partitions that were paused or placed again since it began.
