@@ -38,6 +38,20 @@ def number_text(value: float) -> str:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Strata:
+    """The values of one stratum, n rows: `codes` int32[n] (-1 where there is none), each an index of `dictionary`."""
+
+    codes: NDArray[np.int32]
+    dictionary: Sequence[str]
+
+    def mask(self, value: str) -> NDArray[np.bool_]:
+        """Return which rows have this value, bool[n]."""
+        if value not in self.dictionary:
+            return np.zeros(self.codes.shape, dtype=np.bool_)
+        return np.equal(self.codes, self.dictionary.index(value))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Column:
     """The values of one field, n rows.
 
@@ -138,23 +152,19 @@ class Column:
         codes[number_rows] = np.array(written, dtype=np.int32)[inverse]
         return codes, tuple(dictionary)
 
+    def as_strata(self) -> Strata:
+        """Return the values as those of a stratum."""
+        return Strata(*self.as_texts())
+
+    def has_values(self, *, numeric: bool) -> bool:
+        """Say whether a numeric reference could be made of it (some number is finite), or a categorical one."""
+        if numeric:
+            return bool(np.isfinite(self.present_numbers()).any())
+        return self.text_count > 0 or self.present_numbers().size > 0
+
 
 def _code(dictionary: dict[str, int], text: str) -> int:
     return dictionary.setdefault(text, len(dictionary))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Strata:
-    """The values of one stratum, n rows: `codes` int32[n] (-1 where there is none), each an index of `dictionary`."""
-
-    codes: NDArray[np.int32]
-    dictionary: Sequence[str]
-
-    def mask(self, value: str) -> NDArray[np.bool_]:
-        """Return which rows have this value, bool[n]."""
-        if value not in self.dictionary:
-            return np.zeros(self.codes.shape, dtype=np.bool_)
-        return np.equal(self.codes, self.dictionary.index(value))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -186,8 +196,7 @@ class Columns:
         """Return the stratum of this name, or else the feature of this name as one."""
         if name in self.strata:
             return self.strata[name]
-        codes, dictionary = self.column("feature", name).as_texts()
-        return Strata(codes, dictionary)
+        return self.column("feature", name).as_strata()
 
     def take(self, rows: NDArray[np.bool_] | NDArray[np.intp] | slice) -> "Columns":
         """Return the rows of a boolean mask, of indexes or of a slice."""

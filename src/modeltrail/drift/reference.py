@@ -15,6 +15,7 @@ from modeltrail.drift.columns import Column, FieldKey
 from modeltrail.drift.counts import FieldCounts
 from modeltrail.drift.edges import FINE_BINS, make_edges, make_groups, point_bins
 from modeltrail.drift.tally import tally_numbers, tally_texts
+from modeltrail.errors import InvalidEventError
 from modeltrail.events.baselines import DEFAULT_TOLERANCE, BaselineField, FieldKind, FieldRole
 
 __all__ = ["Reference"]
@@ -51,21 +52,20 @@ class Reference:
     ) -> Self:
         """Make bins from a sample and count it.
 
-        Without `kind`, a field is numeric where it has at least as many numbers as texts. ValueError that names the
-        field: no rows, all of them missing or (numeric) text, more than 10,000 categories.
+        Without `kind`, a field is numeric where it has at least as many numbers as texts. InvalidEventError that names
+        the field: no rows, all of them missing or (numeric) text or infinite, more than 10,000 categories.
         """
         shown = name if role == "feature" else role
         if len(column) == 0:
-            raise ValueError(f"{shown}: no rows: expected a sample with at least one")
+            raise InvalidEventError(shown, 0, "must have at least one row")
         numbers = column.present_numbers()
         if kind is None:
             kind = "numeric" if numbers.size and numbers.size >= column.text_count else "categorical"
         if kind == "categorical":
             return cls._categorical(role, name, column, shown)
-        if numbers.size == 0:
-            raise ValueError(f"{shown}: {len(column)} rows, none of them with a number: leave it out of the baseline")
         if not np.isfinite(numbers).any():
-            raise ValueError(f"{shown}: {numbers.size} numbers, none of them finite: leave it out of the baseline")
+            found = f"{len(column)} rows, {column.text_count} of them text, {numbers.size} infinite"
+            raise InvalidEventError(shown, found, "must hold a finite number in some row; leave it out of the baseline")
         edges = make_edges(numbers, fine_bins)
         sample = tally_numbers(edges, column)
         mean, std = _moments(numbers[np.isfinite(numbers)])
@@ -76,16 +76,15 @@ class Reference:
         codes, dictionary = column.as_texts()
         present = codes[codes >= 0]
         if present.size == 0:
-            raise ValueError(f"{shown}: {len(column)} rows, all of them missing: leave it out of the baseline")
+            found_rows = f"{len(column)} rows, all of them missing"
+            raise InvalidEventError(shown, found_rows, "must have a value in some row; leave it out of the baseline")
         found: dict[str, int] = {}
         for code, count in enumerate(np.bincount(present, minlength=len(dictionary)).tolist()):
             if count:
                 found[dictionary[code]] = found.get(dictionary[code], 0) + count
         if len(found) > MAX_CATEGORIES:
-            raise ValueError(
-                f"{shown}: {len(found):,} categories: expected at most {MAX_CATEGORIES:,}; "
-                f"leave it out of the baseline, or give a coarser field"
-            )
+            expected = f"must be at most {MAX_CATEGORIES}; leave it out of the baseline, or give a coarser field"
+            raise InvalidEventError(shown, f"{len(found)} categories", expected)
         ordered = sorted(found, key=lambda text: (-found[text], text))
         sample = FieldCounts.of([found[text] for text in ordered], missing=len(column) - present.size)
         no_edges = np.zeros(0, dtype=np.float64)

@@ -75,7 +75,7 @@ def _pair(reference: ArrayLike, current: ArrayLike) -> tuple[Floats, Floats]:
 
 def _shares(counts: Floats, smoothing: float = 0.0) -> Floats:
     smoothed = counts + smoothing
-    return smoothed / smoothed.sum(axis=-1, keepdims=True)
+    return _float64(smoothed / smoothed.sum(axis=-1, keepdims=True))
 
 
 def psi(reference: ArrayLike, current: ArrayLike) -> Floats:

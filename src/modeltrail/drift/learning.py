@@ -1,0 +1,90 @@
+"""What a baseline that carries times teaches about itself: how much its own chunks differ.
+
+    phi         mean of n' PSI / (B - 1) over short chunks, at least 1;  n' = 1 / (1/n - 1/m), as a chunk is part of
+                the whole. Rows of one session are alike, so that chunks differ by more than chance.
+    tolerance   90th percentile over window-sized chunks of PSI - phi (B - 1) / n', at least .005 and at most .05:
+                the wobble from window to window beyond that, which is harmless because all was well.
+
+The two are told apart by the size of the chunks: sessions are short, wobble is slow. A phi from window-sized chunks
+would hold the wobble too, and a tolerance without phi the sessions; then either would be counted twice.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modeltrail.drift.columns import Column
+from modeltrail.drift.pooling import pool
+from modeltrail.drift.reference import Reference
+from modeltrail.drift.statistics import psi
+from modeltrail.events.baselines import DEFAULT_TOLERANCE
+
+__all__ = ["MAX_TOLERANCE", "Learned", "default_chunk_rows", "learn"]
+
+MAX_TOLERANCE = 0.05
+"""A wild baseline must not blind the watch."""
+
+_QUANTILE = 0.9
+_LEAST_CHUNKS = 5
+_LEAST_ROWS = 100
+_WINDOWS = 20
+_SHORT_CHUNKS = 50
+
+
+class Learned(NamedTuple):
+    """Overdispersion and tolerance of one field."""
+
+    phi: float
+    tolerance: float
+
+
+def default_chunk_rows(rows: int) -> int:
+    """Return the rows of a chunk where nobody said how many a window has: a twentieth, at least 100."""
+    return max(_LEAST_ROWS, rows // _WINDOWS)
+
+
+def learn(reference: Reference, column: Column, chunk_rows: int) -> Learned | None:
+    """Return phi and tolerance from the sample that `reference` was made of, its rows in order of time.
+
+    `chunk_rows`: as many as a window has. None where there are not even five short chunks (of 100 rows or more, or of
+    `chunk_rows` where that is less). With fewer than five windows the tolerance is the default. ValueError for less
+    than two rows a chunk.
+    """
+    if chunk_rows < 2:
+        raise ValueError(f"chunk_rows: {chunk_rows}: expected at least 2")
+    short = min(chunk_rows, max(_LEAST_ROWS, len(column) // _SHORT_CHUNKS))
+    chunks = _chunks(reference, column, short)
+    if chunks.psi.size < _LEAST_CHUNKS:
+        return None
+    if chunks.degrees == 0:
+        return Learned(1.0, DEFAULT_TOLERANCE)
+    phi = max(1.0, float(np.mean(chunks.psi * chunks.worth)) / chunks.degrees)
+    chunks = _chunks(reference, column, chunk_rows)
+    if chunks.psi.size < _LEAST_CHUNKS:
+        return Learned(phi, DEFAULT_TOLERANCE)
+    beyond = np.maximum(0.0, chunks.psi - phi * chunks.degrees / chunks.worth)
+    return Learned(phi, min(MAX_TOLERANCE, max(DEFAULT_TOLERANCE, float(np.quantile(beyond, _QUANTILE)))))
+
+
+class _Chunks(NamedTuple):
+    """PSI of each chunk against the whole, its n', and the degrees of freedom of all."""
+
+    psi: NDArray[np.float64]
+    worth: NDArray[np.float64]
+    degrees: int
+
+
+def _chunks(reference: Reference, column: Column, rows: int) -> _Chunks:
+    """Compare each whole chunk of `rows` rows; the remainder and chunks without a value are left out."""
+    whole = reference.coarse(reference.sample)
+    total = int(whole.sum())
+    starts = range(0, len(column) - rows + 1, rows)
+    coarse = [reference.coarse(reference.count(column.take(slice(start, start + rows)))) for start in starts]
+    counts = np.array([chunk for chunk in coarse if 0 < int(chunk.sum()) < total], dtype=np.int64)
+    if counts.size == 0:
+        return _Chunks(np.zeros(0), np.zeros(0), 0)
+    pools = pool(whole, rows * total / len(column), ordered=reference.kind == "numeric")
+    members = np.equal.outer(pools, np.arange(int(pools.max()) + 1)).astype(np.int64)
+    rows_each = counts.sum(axis=1)
+    return _Chunks(psi(whole @ members, counts @ members), 1 / (1 / rows_each - 1 / total), members.shape[1] - 1)
