@@ -203,6 +203,15 @@ def test_partitions_are_one_number_or_one_for_each_family():
     assert load(environ={}).topics.partitions_of("modeltrail.runs") == 7
 
 
+def test_the_topic_of_models_has_one_partition_unless_it_is_named():
+    """The order of a model's changes matters, and one partition keeps it."""
+    assert load(environ={}).topics.partitions_of("modeltrail.models") == 1
+    assert load(environ={"MODELTRAIL_TOPICS__PARTITIONS": "6"}).topics.partitions_of("modeltrail.models") == 1
+    assert load(environ={"MODELTRAIL_TOPICS__PARTITIONS__MODELS": "3"}).topics.partitions_of("modeltrail.models") == 3
+    written("[topics]\npartitions = 7\n")
+    assert load(environ={}).topics.partitions_of("modeltrail.models") == 1
+
+
 def test_lists_come_from_the_environment_by_commas():
     assert load(environ={"MODELTRAIL_WORKER__FAMILIES": "runs, predictions"}).worker.families == ("runs", "predictions")
     written("[worker]\nfamilies = ['runs']\n")
@@ -214,7 +223,7 @@ def test_every_setting_has_a_variable_and_is_listed():
     assert {env_name(name) for name in names} <= set(env_names())
     shown = {one.name for one in load(environ={}).shown()}
     assert shown <= names
-    assert names - shown == {f"topics.partitions.{family}" for family in FAMILIES}
+    assert names - shown == {f"topics.partitions.{family}" for family in FAMILIES if family != "models"}
 
 
 def test_the_source_of_an_unknown_name_is_an_error():

@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from modeltrail.events.baselines import BaselineRegistered
+from modeltrail.events.checks import CheckCompleted
 from modeltrail.events.encode import Event
 from modeltrail.events.envelope import Headers
 from modeltrail.events.examples import example
@@ -25,7 +27,11 @@ __all__ = ["assert_accepted", "make_event", "make_events"]
 FIRST_TIME = datetime(2024, 1, 1, tzinfo=UTC)
 """When the event with number 0 happened; each later one is a second younger."""
 
-_NEEDED_BESIDE_REQUIRED = {PredictionRecorded: ("label", "score", "features"), PredictionOutcome: ("label",)}
+_NEEDED_BESIDE_REQUIRED: dict[type[Data], tuple[str, ...]] = {
+    PredictionRecorded: ("label", "score", "features"),
+    PredictionOutcome: ("label",),
+    CheckCompleted: ("model_version", "window", "cut"),
+}
 
 
 def make_event(
@@ -38,7 +44,8 @@ def make_event(
 ) -> Event:
     """Return a valid event of `model`; events with different numbers differ in id, time and what they are about.
 
-    `changes` are fields of the data. InvalidEventError or pydantic's ValidationError where they make it invalid.
+    `changes` are fields of the data; the hash of a baseline follows from them. InvalidEventError or pydantic's
+    ValidationError where they make it invalid.
     """
     names = [name for name, field in model.model_fields.items() if field.is_required()]
     names += _NEEDED_BESIDE_REQUIRED.get(model, ())
@@ -47,8 +54,11 @@ def make_event(
     for name in ("prediction_id", "item_id", "alert_id"):
         if name in data:
             data[name] = f"{data[name]}-{number:08}"
+    data |= changes
+    if model is BaselineRegistered and "sha256" not in changes:
+        data["sha256"] = BaselineRegistered.hash_of(data)
     return Event.of(
-        model.model_validate(data | changes),
+        model.model_validate(data),
         source=source,
         actor=actor,
         id=f"{number:08}",

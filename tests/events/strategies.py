@@ -10,6 +10,8 @@ from modeltrail.events.encode import Event
 from modeltrail.events.json_schema import data_schema
 from modeltrail.events.registry import EventType
 
+from .repairs import REPAIRS
+
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 INT64 = st.integers(-(2**63), 2**63 - 1)
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
@@ -25,6 +27,12 @@ FREE = st.dictionaries(
     ),
     max_size=4,
 )
+NAMED = {
+    "cron": st.sampled_from(["@hourly", "@daily", "@weekly", "0 0 * * MON", "*/15 6-18 1,15 * *", "30 2 L FEB *"]),
+    "timezone": st.sampled_from(["UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Pacific/Apia", None]),
+}
+"""Members of which a schema does not say what they may hold."""
+VERSIONS = st.sampled_from(["0.0.0", "1.0.0", "10.20.30", "1.0.0-rc.1", "1.0.0-alpha-7.x+build.5", "2.1.0+20130301"])
 MOMENTS = st.integers(0, 7_289_654_399_999_999).map(lambda us: (EPOCH + timedelta(microseconds=us)).isoformat())
 
 
@@ -32,8 +40,10 @@ def from_schema(schema: dict[str, Any], parts: dict[str, Any]) -> st.SearchStrat
     """Values that a schema of this project allows."""
     if "$ref" in schema:
         return from_schema(parts[schema["$ref"].removeprefix("#/$defs/")], parts)
-    if "anyOf" in schema:
-        return st.one_of([from_schema(option, parts) for option in schema["anyOf"]])
+    if options := schema.get("anyOf") or schema.get("oneOf"):
+        return st.one_of([from_schema(option, parts) for option in options])
+    if "const" in schema:
+        return st.just(schema["const"])
     if "enum" in schema:
         return st.sampled_from(schema["enum"])
     match schema["type"]:
@@ -44,15 +54,27 @@ def from_schema(schema: dict[str, Any], parts: dict[str, Any]) -> st.SearchStrat
         case "integer":
             return st.integers(schema["minimum"], schema["maximum"])
         case "number":
-            return st.floats(schema.get("minimum"), schema.get("maximum"), allow_nan=False, allow_infinity=False)
+            return st.floats(
+                schema.get("minimum", schema.get("exclusiveMinimum")),
+                schema.get("maximum", schema.get("exclusiveMaximum")),
+                exclude_min="exclusiveMinimum" in schema,
+                exclude_max="exclusiveMaximum" in schema,
+                allow_nan=False,
+                allow_infinity=False,
+            )
         case "string":
             return _text(schema)
         case "array":
-            return st.lists(from_schema(schema["items"], parts), max_size=3)
+            return st.lists(from_schema(schema["items"], parts), min_size=schema.get("minItems", 0), max_size=3)
     if "properties" in schema:
-        required = {name: from_schema(schema["properties"][name], parts) for name in schema["required"]}
-        optional = {n: from_schema(s, parts) for n, s in schema["properties"].items() if n not in required}
-        return st.fixed_dictionaries(required, optional=optional)
+        members = {
+            name: NAMED[name] if name in NAMED else from_schema(inner, parts)
+            for name, inner in schema["properties"].items()
+        }
+        required = {name: members.pop(name) for name in schema.get("required", ())}
+        found = st.fixed_dictionaries(required, optional=members)
+        repair = REPAIRS.get(schema.get("title", ""))
+        return found if repair is None else found.map(lambda data: repair(data) or data)
     if "additionalProperties" not in schema:
         return FREE | st.none()
     values = schema["additionalProperties"]
@@ -66,6 +88,8 @@ def _text(schema: dict[str, Any]) -> st.SearchStrategy[str]:
         return MOMENTS
     if schema.get("pattern") == "^[0-9a-f]{64}$":
         return st.binary(min_size=32, max_size=32).map(bytes.hex)
+    if schema.get("pattern", "").startswith("^(0|"):
+        return VERSIONS
     return IDS if "pattern" in schema else TEXT
 
 

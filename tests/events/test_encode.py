@@ -175,6 +175,12 @@ def test_the_default_subject_is_what_the_event_is_about() -> None:
         "modeltrail.action.recorded.v1": "model",
         "modeltrail.alert.raised.v1": "modeltrail.predictions/0",
         "modeltrail.alert.resolved.v1": "modeltrail.predictions/0",
+        "modeltrail.alert.acknowledged.v1": "3f1c-00000000",
+        "modeltrail.model.registered.v1": "flights-delay",
+        "modeltrail.baseline.registered.v1": "flights-delay",
+        "modeltrail.monitor.configured.v1": "flights-delay",
+        "modeltrail.monitor.advanced.v1": "flights-delay",
+        "modeltrail.check.completed.v1": "flights-delay",
     }
     assert RunHealthChecked(run_id="r", checks=[], allowed=True).default_subject == "r"
     assert ActionRecorded(action="a", resource_type="t", resource_id="r").default_subject == "r"
@@ -187,6 +193,8 @@ def test_the_registry_knows_models_topics_and_families() -> None:
         "acme.runs",
         "acme.actions",
         "acme.alerts",
+        "acme.models",
+        "acme.checks",
     )
     assert topic_name("blocks") == "modeltrail.blocks"
     assert event_type_of(PREDICTION) is event_type_of(PredictionRecorded)

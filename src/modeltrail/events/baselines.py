@@ -8,7 +8,7 @@
 A baseline never changes. It is addressed by the SHA-256 of its content, which the model recomputes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from math import isfinite
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -298,6 +298,10 @@ class BaselineContent(Part):
         return self
 
 
+_SHA = ("sha256",)
+_NOT_CONTENT = {"baseline_id", "sha256"}
+
+
 class BaselineRegistered(BaselineContent, Data):
     """A reference for drift was laid down. It never changes."""
 
@@ -311,14 +315,20 @@ class BaselineRegistered(BaselineContent, Data):
         examples=["608ae97b88a87e724287edc8a1f07745acf73fe1252e92ffbabd7a5eded83240"],
     )
 
+    @staticmethod
+    def hash_of(members: Mapping[str, Any]) -> str:
+        """Return the hash that a baseline with these members has. ValidationError where they make none."""
+        content = {name: part for name, part in members.items() if name not in _NOT_CONTENT}
+        return content_hash(BaselineContent.model_validate(content))
+
     @classmethod
-    def sealed(cls, baseline_id: str, **content: Any) -> Self:
-        """Return a baseline, its sha256 computed. ValidationError as for the model itself."""
-        return cls(baseline_id=baseline_id, sha256=content_hash(BaselineContent(**content)), **content)
+    def sealed(cls, **members: Any) -> Self:
+        """Return a baseline from all its members but sha256, which is computed. ValidationError as for the model."""
+        return cls.model_validate({**members, "sha256": cls.hash_of(members)})
 
     @model_validator(mode="after")
     def _is_what_its_hash_says(self) -> Self:
-        text = canonical_json(self.model_dump(exclude={"baseline_id", "sha256"}))
+        text = canonical_json(self.model_dump(exclude=_NOT_CONTENT))
         if len(text) > BASELINE_MAX_BYTES:
             expected = (
                 f"must have at most {BASELINE_MAX_BYTES} bytes as canonical JSON, and has {len(text)}: take fewer "
@@ -330,6 +340,3 @@ class BaselineRegistered(BaselineContent, Data):
                 f"must follow from the content of the baseline, whose SHA-256 is {found}", self.sha256, _SHA
             )
         return self
-
-
-_SHA = ("sha256",)

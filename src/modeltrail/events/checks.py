@@ -90,6 +90,16 @@ class CheckWindow(Part):
         description="Of a window by count: the last entry of each chain before it.",
         examples=[{_CHAIN: 5411}],
     )
+    upto: SeqMap = Field(
+        default_factory=dict,
+        description="Of a window by count: its own last entry of each chain, where the truth was waited for after it.",
+        examples=[{_CHAIN: 10822}],
+    )
+    label_delay_s: Count | None = Field(
+        default=None,
+        description="Of a performance check: seconds that the truth was waited for after the window.",
+        examples=[604800],
+    )
 
     @model_validator(mode="after")
     def _is_one(self) -> Self:
