@@ -125,10 +125,9 @@ async def _idle(consumer: Any, after: Mapping[PartitionId, int | None]) -> Idle:
                 if high is None or stable is None:
                     continue  # nothing was fetched of it yet
                 position = await consumer.position(tp)
-                if position >= high:
+                if position == high:
                     idle.add(asked[tp])
-                    open_.discard(tp)
-                elif position >= stable:  # an open transaction
+                if position >= stable:  # at the end, before an open transaction, or behind the end of another log
                     open_.discard(tp)
     finally:
         consumer.unsubscribe()
