@@ -1,0 +1,9 @@
+-- How many predictions, of all models, may be in a window up to a cut, and since when they are in the log.
+-- Repeats and identical rows are counted: only the size of the work is decided by the number.
+SELECT count() AS entries, min(log_time) AS first_log_time
+FROM ledger
+WHERE chain IN {chains:Array(String)} AND seq BETWEEN {low:Int64} AND {high:Int64}
+    AND seq >= transform(chain, {chains:Array(String)}, {lows:Array(Int64)}, 0)
+    AND seq <= transform(chain, {chains:Array(String)}, {highs:Array(Int64)}, -1)
+    AND status = 'valid' AND type = 'modeltrail.prediction.recorded.v1'
+    AND time >= fromUnixTimestamp64Micro({since:Int64}, 'UTC') AND time < fromUnixTimestamp64Micro({until:Int64}, 'UTC')
