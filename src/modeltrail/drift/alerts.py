@@ -22,7 +22,19 @@ from typing import Any, Literal, NamedTuple
 from modeltrail.drift.policy import LEVELS, Level, Policy, rank
 from modeltrail.drift.states import Subject, Verdict
 
-__all__ = ["Open", "Span", "Streak", "Track", "Tracks", "Transition", "correct", "follow", "from_json", "to_json"]
+__all__ = [
+    "Open",
+    "Span",
+    "Streak",
+    "Track",
+    "Tracks",
+    "Transition",
+    "correct",
+    "follow",
+    "from_json",
+    "restarted",
+    "to_json",
+]
 
 
 class Span(NamedTuple):
@@ -35,7 +47,7 @@ class Span(NamedTuple):
 class Streak(NamedTuple):
     """Disjoint windows in a row: how many, where the first began, where the last counted one ended."""
 
-    count: int
+    windows: int
     start: int
     end: int
 
@@ -45,17 +57,21 @@ def _extended(streak: Streak | None, span: Span) -> Streak:
         return Streak(1, span.start, span.end)
     if span.start < streak.end:  # overlaps what was counted last
         return streak
-    return Streak(streak.count + 1, streak.start, span.end)
+    return Streak(streak.windows + 1, streak.start, span.end)
 
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """An alert that is open: its level now, the window that raised it, the scale on which it was found."""
+    """An alert that is open: its level now, the window that raised it, the scale on which it was found.
+
+    `opened_at` is the text of a time, which alerts carry from the first event to the last.
+    """
 
     alert_id: str
     level: Level
     span: Span
     scale: int
+    opened_at: str
     quiet: Streak | None = None
 
 
@@ -70,6 +86,8 @@ class Track:
 
 
 Tracks = Mapping[Subject, Track]
+TransitionKind = Literal["raised", "escalated", "resolved", "open"]
+Reason = Literal["quiet", "unwatched", "corrected"]
 
 _NOTHING = Track()
 
@@ -82,13 +100,14 @@ class Transition:
     where a subject is not watched any more; `reason` says why it was resolved: quiet, unwatched or corrected.
     """
 
-    kind: Literal["raised", "escalated", "resolved", "open"]
+    kind: TransitionKind
     subject: Subject
     alert_id: str
     level: Level
     verdict: Verdict | None = None
     predecessor: str | None = None
-    reason: str | None = None
+    reason: Reason | None = None
+    opened_at: str = ""
 
 
 def follow(
@@ -97,17 +116,18 @@ def follow(
     span: Span,
     policy: Policy,
     alert_id: Callable[[Subject], str],
+    opened_at: str = "",
     watched: Collection[Subject] | None = None,
 ) -> tuple[dict[Subject, Track], list[Transition]]:
     """Return what is remembered after the window, and what happened in it (an alert that stays open included).
 
-    `alert_id` names the alert that a subject would raise in this window. `watched`: all subjects of the monitor as it
-    is now, those with too little data included; the open alert of any other is resolved. None: all still are.
+    `alert_id` names the alert that a subject would raise in this window, `opened_at` its time. `watched`: all subjects
+    of the monitor, those with too little data included; the open alert of any other is resolved. None: all still are.
     """
     after = dict(tracks)
     happened: list[Transition] = []
     for verdict in verdicts:
-        track, transition = _step(after.get(verdict.subject, _NOTHING), verdict, span, policy, alert_id)
+        track, transition = _step(after.get(verdict.subject, _NOTHING), verdict, span, policy, alert_id, opened_at)
         if transition is not None:
             happened.append(transition)
         if track == _NOTHING:
@@ -122,7 +142,7 @@ def follow(
             if track.open:
                 happened.append(_resolved(subject, track.open, None, "unwatched"))
         elif track.open:
-            happened.append(Transition("open", subject, track.open.alert_id, track.open.level))
+            happened.append(_transition("open", subject, track.open, None))
     return after, happened
 
 
@@ -145,31 +165,42 @@ def correct(
     return after, happened
 
 
+def restarted(tracks: Tracks, *, same_clock: bool) -> dict[Subject, Track]:
+    """Return what is remembered when the monitor has changed: streaks begin anew, open alerts stay open.
+
+    `same_clock`: spans are still of the same kind and count from the same zero.
+    """
+    after: dict[Subject, Track] = {}
+    for subject, track in tracks.items():
+        opened = replace(track.open, quiet=None) if track.open else None
+        kept = Track(open=opened, previous=track.previous, since=track.since if same_clock else None)
+        if kept != _NOTHING:
+            after[subject] = kept
+    return after
+
+
 def _step(
-    track: Track, verdict: Verdict, span: Span, policy: Policy, alert_id: Callable[[Subject], str]
+    track: Track, verdict: Verdict, span: Span, policy: Policy, alert_id: Callable[[Subject], str], opened_at: str
 ) -> tuple[Track, Transition | None]:
     state = rank(verdict.state)
-    holds = {level: _extended(track.holds.get(level), span) for level in LEVELS[1 : state + 1]}
-    proven = [level for level, streak in holds.items() if streak.count >= policy.consecutive]
+    holds: dict[str, Streak] = {level: _extended(track.holds.get(level), span) for level in LEVELS[1 : state + 1]}
+    proven = [level for level, streak in holds.items() if streak.windows >= policy.consecutive]
     level: Level = max((verdict.immediate, *(name for name in LEVELS if name in proven)), key=rank)
     opened = track.open
     subject = verdict.subject
     if opened is None:
         if rank(level) < max(1, rank(policy.raise_at)):
             return replace(track, holds=holds), None
-        opened = Open(alert_id(subject), level, span, verdict.trial.scale)
-        raised = Transition("raised", subject, opened.alert_id, level, verdict, track.previous)
-        return replace(track, holds=holds, open=opened), raised
+        opened = Open(alert_id(subject), level, span, verdict.trial.scale, opened_at)
+        raised = _transition("raised", subject, opened, verdict)
+        return replace(track, holds=holds, open=opened), replace(raised, predecessor=track.previous)
     if rank(level) > rank(opened.level):
         opened = replace(opened, level=level, quiet=None)
-        return replace(track, holds=holds, open=opened), Transition(
-            "escalated", subject, opened.alert_id, level, verdict
-        )
+        return replace(track, holds=holds, open=opened), _transition("escalated", subject, opened, verdict)
     opened = replace(opened, quiet=_extended(opened.quiet, span) if _is_quiet(verdict, opened, policy) else None)
-    if opened.quiet is not None and opened.quiet.count >= policy.quiet_windows:
+    if opened.quiet is not None and opened.quiet.windows >= policy.quiet_windows:
         return Track(previous=opened.alert_id, since=opened.quiet.start), _resolved(subject, opened, verdict, "quiet")
-    still = Transition("open", subject, opened.alert_id, opened.level, verdict)
-    return replace(track, holds=holds, open=opened), still
+    return replace(track, holds=holds, open=opened), _transition("open", subject, opened, verdict)
 
 
 def _is_quiet(verdict: Verdict, opened: Open, policy: Policy) -> bool:
@@ -185,15 +216,19 @@ def _is_quiet(verdict: Verdict, opened: Open, policy: Policy) -> bool:
     return verdict.effects[min(verdict.effects)] < policy.hysteresis * threshold
 
 
-def _resolved(subject: Subject, opened: Open, verdict: Verdict | None, reason: str) -> Transition:
-    return Transition("resolved", subject, opened.alert_id, opened.level, verdict, None, reason)
+def _transition(kind: TransitionKind, subject: Subject, opened: Open, verdict: Verdict | None) -> Transition:
+    return Transition(kind, subject, opened.alert_id, opened.level, verdict, opened_at=opened.opened_at)
+
+
+def _resolved(subject: Subject, opened: Open, verdict: Verdict | None, reason: Reason) -> Transition:
+    return replace(_transition("resolved", subject, opened, verdict), reason=reason)
 
 
 def to_json(tracks: Tracks) -> list[dict[str, Any]]:
     """Return what is remembered as JSON, in the order of the subjects: it stands in `check.completed`.
 
-    {"subject": ["drift", "feature", "dep_delay", "", ""], "holds": {"shifted": [count, start, end]},
-     "open": {"alert_id", "level", "span": [start, end], "scale", "quiet": [count, start, end]},
+    {"subject": ["drift", "feature", "dep_delay", "", ""], "holds": {"shifted": [windows, start, end]},
+     "open": {"alert_id", "level", "span": [start, end], "scale", "opened_at", "quiet": [windows, start, end]},
      "previous": alert id, "since": start}            what is absent or empty is left out
     """
     return [_track_json(subject, tracks[subject]) for subject in sorted(tracks)]
@@ -212,6 +247,7 @@ def _track_json(subject: Subject, track: Track) -> dict[str, Any]:
             "level": track.open.level,
             "span": list(track.open.span),
             "scale": track.open.scale,
+            "opened_at": track.open.opened_at,
         }
         if track.open.quiet:
             document["open"]["quiet"] = list(track.open.quiet)
@@ -232,6 +268,7 @@ def _track(entry: Mapping[str, Any]) -> Track:
             LEVELS[rank(opened["level"])],
             Span(*opened["span"]),
             opened["scale"],
+            opened["opened_at"],
             Streak(*opened["quiet"]) if "quiet" in opened else None,
         )
         if opened

@@ -49,7 +49,7 @@ class Question(NamedTuple):
 class Asked:
     """The hypotheses that could be tested, and why others could not.
 
-    `insufficient`: subjects of which nothing could be tested, each with the reason. `p_values`: by subject and by
+    `insufficient`: subjects whose distribution could not be tested, each with the reason. `p_values`: by subject and by
     `statistic_scale`, as in `psi_4`; not corrected for how many there are.
     """
 
@@ -77,6 +77,7 @@ class _Draft(NamedTuple):
     tolerance: float
     distance: float
     exact: float
+    trivial: bool = False
 
 
 def ask(questions: Sequence[Question], policy: Policy) -> Asked:
@@ -86,14 +87,16 @@ def ask(questions: Sequence[Question], policy: Policy) -> Asked:
     for at, question in enumerate(questions):
         found = _drafts(at, question, policy)
         drafts += found
-        if not found:
+        if not any(draft.aspect == "distribution" for draft in found):
             insufficient[question.subject] = _shortage(question, policy)
     p_psi, p_ks = _p_values(drafts, policy)
     trials: dict[tuple[int, Aspect], list[Trial]] = {}
     p_values: dict[Subject, dict[str, float]] = {}
     for draft, by_psi, by_ks in zip(drafts, p_psi.tolist(), p_ks.tolist(), strict=True):
-        trial = Trial(draft.scale, draft.n, min(by_psi, by_ks), draft.effect)
+        trial = Trial(draft.scale, draft.n, min(by_psi, by_ks), draft.effect, draft.trivial)
         trials.setdefault((draft.at, draft.aspect), []).append(trial)
+        if draft.trivial:
+            continue
         named = p_values.setdefault(questions[draft.at].subject, {})
         named[f"{'psi' if draft.aspect == 'distribution' else draft.aspect}_{draft.scale}"] = by_psi
         if draft.distance >= 0:
@@ -147,6 +150,8 @@ def _tests(reference: Reference, aspect: Aspect) -> int:
 def _shortage(question: Question, policy: Policy) -> str:
     n = question.windows[0].n
     independent = "" if question.reference.phi == 1 else f", worth {n / question.reference.phi:.0f} independent ones"
+    if question.windows[0].binned == 0:
+        return f"none of {n} rows has a value that the baseline knows"
     return (
         f"{n} rows{independent}: too few for {policy.bins_min} bins that expect {policy.bin_expected:g}, "
         f"or for {policy.share_rows_min} of which a share could be compared"
@@ -211,12 +216,14 @@ def _share(
 ) -> _Draft | None:
     """Compare two shares, each as (how many, of how many).
 
-    A share that is zero on both sides is not tested: nothing can be found in it, and it would only make the other
-    tests of the check pay for one more.
+    A share that is zero on both sides is trivial: nothing can be found in it, and it would only make the other tests
+    of the check pay for one more.
     """
     (hits, n), (hits_before, m) = now, was
-    if n < policy.share_rows_min or m == 0 or (hits == 0 and hits_before == 0):
+    if n < policy.share_rows_min or m == 0:
         return None
+    if hits == hits_before == 0:
+        return _Draft(at, aspect, scale, n, 0.0, 0.0, 0, n, m, question.tolerance, -1.0, 1.0, trivial=True)
     phi = question.reference.phi
     value = float(share_psi(hits_before / phi, m / phi, hits / phi, n / phi))
     effect = float(debiased(value, 2, n / phi, m / phi))
@@ -228,7 +235,7 @@ def _p_values(drafts: Sequence[_Draft], policy: Policy) -> tuple[NDArray[np.floa
     """Return the p-values of PSI or of a share, and of KS; 1 where there is no KS."""
     if not drafts:
         return np.ones(0), np.ones(0)
-    columns = np.array([draft[5:] for draft in drafts], dtype=np.float64).T
+    columns = np.array([draft[5:12] for draft in drafts], dtype=np.float64).T
     value, bins, rows, reference_rows, tolerance, distance, exact = columns
     p_psi = psi_p_value(value, np.maximum(bins, 1), rows, reference_rows, delta0=tolerance)
     p_ks = ks_p_value(np.maximum(distance, 0.0), rows, reference_rows, d0=policy.d0)

@@ -40,7 +40,7 @@ LEVELS: tuple[Level, ...] = ("stable", "shifted", "warning", "critical")
 
 def rank(level: str) -> int:
     """Return 0 for stable to 3 for critical. ValueError for any other word."""
-    return LEVELS.index(level)  # type: ignore[arg-type]
+    return LEVELS.index(level)
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,8 @@ class Trial:
     n: int
     p: float
     effect: float
+    trivial: bool = False
+    """Nothing was there on either side, so that nothing could be found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,11 @@ class Hypothesis:
     aspect: Aspect
     tests: int
     trials: tuple[Trial, ...]
+
+    @property
+    def trivial(self) -> bool:
+        """Whether nothing could be found: such a hypothesis is not tested, and the others do not pay for it."""
+        return all(trial.trivial for trial in self.trials)
 
     @property
     def p(self) -> float:
@@ -71,7 +78,7 @@ class Verdict:
 
     `state`; `aspect` and `trial`: what decided it (where stable: the smallest p-value); `p`: the corrected p-value of
     that trial; `immediate`: the highest level that needs no second window; `effects`: the largest effect on each scale
-    that had enough data, whether significant or not; `significant`: scales on which anything is.
+    that had enough data for the distribution, whether significant or not; `significant`: scales on which anything is.
     """
 
     subject: Subject
@@ -84,13 +91,18 @@ class Verdict:
     significant: tuple[int, ...]
 
 
+_WHOLE = ("distribution", "value")
+"""Aspects that say something about the whole of a subject; a share of missing values alone does not."""
+
+
 def judge(hypotheses: Sequence[Hypothesis], policy: Policy) -> list[Verdict]:
     """Return one verdict a subject, in the order in which the subjects first come.
 
     Every hypothesis has at least one trial: what had too little data is not to be here at all.
     """
-    limit = _limit([hypothesis.p for hypothesis in hypotheses], policy.fdr)
-    immediately = policy.at_once / max(1, len(hypotheses))
+    tested = [hypothesis.p for hypothesis in hypotheses if not hypothesis.trivial]
+    limit = _limit(tested, policy.fdr)
+    immediately = policy.at_once / max(1, len(tested))
     subjects: dict[Subject, list[Hypothesis]] = {}
     for hypothesis in hypotheses:
         subjects.setdefault(hypothesis.subject, []).append(hypothesis)
@@ -109,6 +121,7 @@ def _verdict(
 ) -> Verdict:
     state = immediate = 0
     effects: dict[int, float] = {}
+    whole = {trial.scale for each in asked if each.aspect in _WHOLE for trial in each.trials}
     significant: set[int] = set()
     best: tuple[tuple[float, ...], Hypothesis, Trial, float] | None = None
     for hypothesis in asked:
@@ -120,7 +133,8 @@ def _verdict(
                 state = max(state, level)
                 if p < immediately:
                     immediate = max(immediate, level)
-            effects[trial.scale] = max(effects.get(trial.scale, 0.0), trial.effect)
+            if trial.scale in whole or not whole:
+                effects[trial.scale] = max(effects.get(trial.scale, 0.0), trial.effect)
             order = (-level, p, trial.scale)
             if best is None or order < best[0]:
                 best = (order, hypothesis, trial, p)
