@@ -16,13 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from modeltrail.drift.columns import Column, Columns, FieldKey
-from modeltrail.drift.content import TRUTH_LABEL, TRUTH_VALUE
+from modeltrail.drift.columns import Columns, FieldKey
 from modeltrail.drift.edges import FINE_BINS
-from modeltrail.drift.frames import read_frame
 from modeltrail.drift.learning import default_chunk_rows, learn
 from modeltrail.drift.reference import Reference
-from modeltrail.drift.roles import assign_roles
+from modeltrail.drift.samples import read_columns
 from modeltrail.drift.worth import Kind, kind_of, positive_of, worth
 from modeltrail.errors import InvalidEventError
 from modeltrail.events.baselines import (
@@ -131,24 +129,7 @@ class Baseline:
         each: the event time, with which phi and tolerance are learned, and what turned out to be true. `segments`
         names features or strata to split by. Other options as in `from_columns`. InvalidEventError names the column.
         """
-        read = read_frame(frame)
-        assigned = assign_roles(read.names, roles or {}, time=time, outcome=outcome)
-        fields: dict[FieldKey, Column] = {}
-        strata = {}
-        times: NDArray[np.int64] | None = None
-        for name in (*read.columns, *read.times, *read.unread):
-            role = assigned[name]
-            if role == "ignore":
-                continue
-            if role == "time":
-                times = read.time(name)
-            elif role == "stratum":
-                strata[name] = read.column(name).as_strata()
-            elif role == "outcome":
-                fields[TRUTH_LABEL] = fields[TRUTH_VALUE] = read.column(name)
-            else:
-                fields[FieldKey(role, _field_name(role, name))] = read.column(name)
-        columns = Columns(read.rows, fields, strata)
+        columns, times = read_columns(frame, roles or {}, time=time, outcome=outcome)
         return cls.from_columns(
             columns, model_id=model_id, model_version=model_version, times=times, segments=segments, **options
         )
@@ -174,7 +155,7 @@ class Baseline:
         """Make a baseline from rows in columns; a field of the role `truth` is what turned out (`drift.content`).
 
         `baseline_id` is the SHA-256 where none is given. `times` int64[rows], microseconds since 1970: with them, phi
-        and tolerance are learned from chunks of `chunk_rows`, as many as a window has (a twentieth of all where not
+        and tolerance are learned from chunks of `chunk_rows`, as many as a window has (a tenth of all where not
         said). `categorical` names numeric features that are codes. `kind` (binary, multiclass, regression) and
         `positive_label` are found by looking at labels, values and truth where they are plain. A value of a segment
         with less than SEGMENT_ROWS rows is left out. InvalidEventError names the field that is not fit for a baseline,
@@ -229,10 +210,6 @@ class Baseline:
 
 def _by_key(fields: Sequence[BaselineField]) -> dict[FieldKey, Reference]:
     return {reference.key: reference for reference in map(Reference.from_field, fields)}
-
-
-def _field_name(role: str, name: str) -> str:
-    return {"feature": name, "prediction": "value"}.get(role, role)
 
 
 def _references(

@@ -75,8 +75,8 @@ def share_p_value(
 ) -> float:
     """Return the p-value of a share (missing, unseen, mistyped), for the null: two-bin PSI at most `delta0`.
 
-    Where at least five hits are expected it is that of the two-bin PSI, for a change to either side. Below, where a
-    fall could not be seen anyway, it is for a rise: the larger of two exact binomial tails, P(X >= hits) with
+    Where at least five independent hits are expected it is that of the two-bin PSI, for a change to either side.
+    Below, where a fall could not be seen anyway, it is for a rise: the larger of two exact binomial tails, P(X >= hits) with
 
     - X ~ B(n, s), s the share at a PSI of `delta0` above the reference's own, (hits + 1/2) / (m + 1);
     - X ~ B(hits of both sides, n / (n + m)), which does not take the reference's share for known: nothing in 100 rows
@@ -87,9 +87,10 @@ def share_p_value(
     for name, hits, rows in (("reference", reference_hits, m), ("current", current_hits, n)):
         if not 0 <= hits <= rows or rows == 0:
             raise ValueError(f"{name}: {hits} hits of {rows} rows: expected 0 to as many as there are rows, at least 1")
-    if reference_hits * n >= _RARE_ROWS * m:
-        apart = share_psi(reference_hits, m, current_hits, n)
-        return float(psi_p_value(apart, 2, n, m, delta0=delta0, phi=phi))
+    if reference_hits * n >= _RARE_ROWS * m * phi:
+        # Divided before it is smoothed: added to hits that come phi at a time, 1/2 would be too little.
+        apart = share_psi(reference_hits / phi, m / phi, current_hits / phi, n / phi)
+        return float(psi_p_value(apart, 2, n / phi, m / phi, delta0=delta0))
     if current_hits == 0:
         return 1.0
     events, independent = current_hits / phi, n / phi
