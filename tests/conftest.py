@@ -1,5 +1,7 @@
 """What all tests share: a broker and a store of each kind for the whole session, and the size of the fault set."""
 
+import signal
+
 import pytest
 
 from modeltrail.embedded import apache
@@ -12,6 +14,11 @@ QUICK_BROKER = {
     "transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000",
 }
 """So that a session ends, a log is compacted or expires, and a transaction is aborted within a second or two."""
+
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell starts what it puts into the background with SIGINT ignored, and so would every process of the tests.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser):
