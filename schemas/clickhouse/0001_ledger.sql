@@ -45,6 +45,7 @@ CREATE TABLE ledger
     INDEX by_hash entry_hash TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX by_offset offset TYPE minmax GRANULARITY 1,
     INDEX by_log_time log_time TYPE minmax GRANULARITY 1,
+    INDEX by_time time TYPE minmax GRANULARITY 1,
 
     CONSTRAINT chain_names_its_parts CHECK chain = concat(cluster, '/', topic, '/', toString(partition), '/', toString(epoch), '-', toString(first_offset)),
     CONSTRAINT record_hash_follows_from_record CHECK record_hash = SHA256(if(kind = 'gap',

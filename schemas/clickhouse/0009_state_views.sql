@@ -270,29 +270,50 @@ COMMENT 'Runs that at the given time are later than expected by more than a grac
 
 CREATE VIEW open_alerts AS
 SELECT
-    tenant,
-    alert_id,
-    first_event.1 AS kind,
-    first_event.2 AS severity,
-    first_event.3 AS alert_subject,
-    first_event.4 AS message,
-    first_event.5 AS opened_at,
-    first_event.6 AS evidence,
-    first_event.7 AS log_time
+    raised.tenant AS tenant,
+    raised.alert_id AS alert_id,
+    raised.worst.1 AS kind,
+    raised.worst.2 AS severity,
+    raised.worst.3 AS alert_subject,
+    raised.worst.4 AS message,
+    raised.opened_at AS opened_at,
+    raised.worst.5 AS evidence,
+    raised.first_log_time AS log_time,
+    acknowledged.who IS NOT NULL AS acknowledged,
+    acknowledged.who AS acknowledged_by,
+    acknowledged.at AS acknowledged_at,
+    acknowledged.note AS acknowledgement
 FROM
 (
     SELECT
         tenant,
         alert_id,
         argMin(
-            tuple(toString(kind), toString(severity), alert_subject, message, opened_at, evidence, log_time),
-            (log_time, toString(cluster), toString(topic), partition, -version, seq)) AS first_event
+            tuple(toString(kind), toString(severity), alert_subject, message, evidence),
+            (-indexOf(['info', 'warning', 'critical'], severity), log_time, toString(cluster), toString(topic), partition, -version, seq)) AS worst,
+        argMin(tuple(opened_at), (log_time, toString(cluster), toString(topic), partition, -version, seq)).1 AS opened_at,
+        min(log_time) AS first_log_time
     FROM alerts_raised FINAL
     GROUP BY tenant, alert_id
-)
-WHERE (tenant, alert_id) NOT IN (SELECT tenant, alert_id FROM alerts_resolved)
-    AND (tenant, alert_id) NOT IN (
+) AS raised
+LEFT JOIN
+(
+    SELECT
+        tenant,
+        alert_id,
+        CAST(argMax(
+            tuple(toString(`by`), time, note),
+            (log_time, toString(cluster), toString(topic), partition, -version, seq)),
+            'Tuple(who Nullable(String), at Nullable(DateTime64(6, \'UTC\')), note Nullable(String))') AS latest,
+        latest.who AS who,
+        latest.at AS at,
+        latest.note AS note
+    FROM alerts_acknowledged FINAL
+    GROUP BY tenant, alert_id
+) AS acknowledged ON acknowledged.tenant = raised.tenant AND acknowledged.alert_id = raised.alert_id
+WHERE (raised.tenant, raised.alert_id) NOT IN (SELECT tenant, alert_id FROM alerts_resolved)
+    AND (raised.tenant, raised.alert_id) NOT IN (
         SELECT tenant, assumeNotNull(supersedes)
         FROM alerts_raised
         WHERE isNotNull(supersedes) AND supersedes != alert_id)
-COMMENT 'Conditions that were raised and neither resolved nor superseded';
+COMMENT 'Conditions that were raised and neither resolved nor superseded, as severe as they became, and who takes care of them';

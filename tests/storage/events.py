@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from modeltrail.events.moment import parse_moment
 from modeltrail.events.registry import EVENT_TYPES
+from tests.storage import drift_events
 
 TEXTS = (
     "x",
@@ -118,6 +119,8 @@ class Values:
 
 def _data(kind, v):
     """Keyword arguments of the model of a type; None is left out."""
+    if kind.table in drift_events.DATA:
+        return drift_events.DATA[kind.table](v)
     run = {"run_id": v.id()}
     item = run | {"item_id": v.id()}
     meta = {"metadata": v.maybe(v.free)}
@@ -178,6 +181,7 @@ def _data(kind, v):
         },
         "alerts_raised": lambda: alert,
         "alerts_resolved": lambda: alert,
+        "alerts_acknowledged": lambda: {"alert_id": v.id(), "by": v.id(), "note": v.maybe(v.text)},
     }[kind.table]()  # fmt: skip
 
 
@@ -188,6 +192,8 @@ def draw(kind, random):
 
 def expected(kind, data):
     """Return what the typed table should hold of the data: column to value."""
+    if kind.table in drift_events.EXPECTED:
+        return drift_events.EXPECTED[kind.table](data.model_dump())
     row = {}
     for name, value in data.model_dump().items():
         row |= _columns(kind, name, value)
@@ -237,7 +243,7 @@ def as_read(name, value, wanted):
         return _floats_of(json.loads(value), wanted)
     if name == "features_missing":
         return sorted(value)
-    if name in ("strata", "conditions", "attributes"):
+    if name in ("strata", "conditions", "attributes", "policy") and isinstance(value, dict):
         return {
             key: type(wanted[key])(item) if isinstance(wanted.get(key), int | float) else item
             for key, item in value.items()

@@ -10,7 +10,8 @@ A baseline never changes. It is addressed by the SHA-256 of its content, which t
 
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
-from math import isfinite
+from math import inf, isfinite
+from operator import lt
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
@@ -63,23 +64,30 @@ BiasMetric = Literal["selection_rate", "mean_score", "true_positive_rate", "fals
 _EDGE = "must be a finite number in the form of Python's float.hex(), such as 0x1.8000000000000p+1"
 
 
-def _edge(text: str, at: int) -> float:
+def _check_edges(texts: list[str]) -> None:
     try:
-        edge = float.fromhex(text)
+        edges = list(map(float.fromhex, texts))
     except (ValueError, OverflowError):
-        edge = None
-    if edge is None or not isfinite(edge) or edge.hex() != text:
-        raise violation(_EDGE, text, ("edges", str(at)))
-    return edge
-
-
-def _check_edges(texts: Sequence[str]) -> None:
-    before = -float("inf")
+        edges = []
+    increasing = all(map(lt, edges, edges[1:]))
+    if edges and increasing and isfinite(edges[0]) and isfinite(edges[-1]) and list(map(float.hex, edges)) == texts:
+        return
+    before = -inf
     for at, text in enumerate(texts):
         edge = _edge(text, at)
         if edge <= before:
             raise violation(f"must be greater than the edge before it, {texts[at - 1]}", text, ("edges", str(at)))
         before = edge
+
+
+def _edge(text: str, at: int) -> float:
+    try:
+        edge = float.fromhex(text)
+    except (ValueError, OverflowError):
+        edge = inf
+    if not isfinite(edge) or edge.hex() != text:
+        raise violation(_EDGE, text, ("edges", str(at)))
+    return edge
 
 
 def _check_groups(groups: Sequence[int], bins: int) -> None:

@@ -68,7 +68,31 @@ UNION ALL
 SELECT 'alert', alert_id, tenant, toString(actor), 'alert.resolved', message,
     time, log_time, toString(source), id, toString(cluster), toString(topic), partition, version, toString(chain), seq
 FROM alerts_resolved FINAL
-COMMENT 'What was done to a resource: an item, a prediction, a run, an alert, or what an action names';
+UNION ALL
+SELECT 'alert', alert_id, tenant, toString(actor), 'alert.acknowledged', ifNull(note, ''),
+    time, log_time, toString(source), id, toString(cluster), toString(topic), partition, version, toString(chain), seq
+FROM alerts_acknowledged FINAL
+UNION ALL
+SELECT 'model', model_id, tenant, toString(actor), 'model.registered', toString(model_version),
+    time, log_time, toString(source), id, toString(cluster), toString(topic), partition, version, toString(chain), seq
+FROM models_registered FINAL
+UNION ALL
+SELECT 'model', model_id, tenant, toString(actor), 'baseline.registered', baseline_id,
+    time, log_time, toString(source), id, toString(cluster), toString(topic), partition, version, toString(chain), seq
+FROM baselines FINAL
+UNION ALL
+SELECT 'model', model_id, tenant, toString(actor), 'monitor.configured', concat(monitor_id, if(enabled, '', ' disabled')),
+    time, log_time, toString(source), id, toString(cluster), toString(topic), partition, version, toString(chain), seq
+FROM monitors FINAL
+UNION ALL
+SELECT 'model', model_id, tenant, toString(actor), 'monitor.advanced', concat('through ', toString(through)),
+    time, log_time, toString(source), id, toString(cluster), toString(topic), partition, version, toString(chain), seq
+FROM monitors_advanced FINAL
+UNION ALL
+SELECT 'model', model_id, tenant, toString(actor), 'check.completed', concat(toString(kind), ' ', toString(status), if(isNull(state), '', concat(' ', assumeNotNull(toString(state))))),
+    time, log_time, toString(source), id, toString(cluster), toString(topic), partition, version, toString(chain), seq
+FROM checks FINAL
+COMMENT 'What was done to a resource: an item, a prediction, a run, an alert, a model, or what an action names';
 
 CREATE VIEW actor_trail AS
 SELECT
