@@ -1,0 +1,356 @@
+"""One share of the models, from its assignment until it is given up.
+
+    frontiers -> read new entries -> what has passed -> fold -> closings -> compute -> publish -> again
+
+Nothing is kept beyond the session: a check is a function of the ledger, its id follows from what it is about, and
+what is published twice counts once. A crash
+- before the alerts of a closing are acknowledged: the next owner computes the same and publishes them;
+- between its alerts and its check: likewise; the alerts are there twice, with the same ids;
+- after its check is acknowledged: the next owner finds it in the ledger and goes on behind it, or, while it is not
+  chained yet, publishes it again.
+Alerts go out before their check for that reason: where a check is, everything that came of it is.
+"""
+
+import asyncio
+import zlib
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import islice
+from typing import Any, TypeVar
+
+import numpy as np
+
+from modeltrail.drift.closing import Closing
+from modeltrail.drift.narrow import NO_PREDICTION, Change, NarrowRows
+from modeltrail.drift.watch import Watch
+from modeltrail.errors import BrokerUnavailableError, InvalidEventError, TamperError, UnavailableError
+from modeltrail.events.alerts import AlertRaised, AlertResolved
+from modeltrail.ledger.chain import Chain, PartitionId
+from modeltrail.watch.failures import failure
+from modeltrail.watch.limits import End, find_limits, holding_back
+from modeltrail.watch.protocols import Broker, Clock, Computed, Frontier, Layout, Ledger, Observer, Publisher
+from modeltrail.watch.reading import Reading
+
+__all__ = ["Given", "Session", "WatchOptions", "share_of"]
+
+T = TypeVar("T")
+_Unit = tuple[str, str, str, str, int]
+
+RETRY_S = 1.0
+"""Seconds until a dependency that is away is asked again."""
+
+SETTLE_S = 0.2
+"""Seconds in which the block messages of one commit arrive: one look serves them all."""
+
+AT_ONCE = 50
+"""Checks that are asked for in one question to the ledger."""
+
+LAYOUT_S = 30.0
+"""Seconds until the broker is asked again how topics are divided."""
+
+
+@dataclass(frozen=True, slots=True)
+class WatchOptions:
+    """How long to wait, and how much may wait. Times in seconds.
+
+    `grace_s` None: 1, and 10 once a record has shown that the broker keeps the time that producers give.
+    `read_rows`: most entries of one chain in memory. `drain_s`: how long a share is held back to finish a check.
+    """
+
+    poll_s: float = 2.0
+    grace_s: float | None = None
+    max_wait_s: float = 900.0
+    read_rows: int = 100_000
+    drain_s: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What the watch works with."""
+
+    ledger: Ledger
+    broker: Broker
+    publisher: Publisher
+    clock: Clock
+    observer: Observer
+    options: WatchOptions
+
+
+class _OverError(Exception):
+    """The share is given up while something was waited for."""
+
+
+def share_of(model_id: str, shares: int) -> int:
+    """Return the partition of the topic `blocks` whose owner watches this model."""
+    return zlib.crc32(model_id.encode()) % shares
+
+
+class Session:
+    """Watches the models of `shares`. To be made inside a running event loop."""
+
+    def __init__(self, given: Given, shares: frozenset[int]) -> None:
+        self._given = given
+        self._options = given.options
+        self._shares = shares
+        self._over = asyncio.Event()
+        self._news = asyncio.Event()
+        self._watch = Watch()
+        self._reading = Reading()
+        self._read: dict[Chain, Frontier] = {}
+        self._advanced_at: dict[PartitionId, float] = {}
+        self._idle_at: dict[PartitionId, float] = {}
+        self._producer_time = False
+        self._layout = Layout(frozenset(), 0)
+        self._layout_at = float("-inf")
+        self._queue: deque[Closing] = deque()
+        self._carries: dict[_Unit, Mapping[str, Any]] = {}
+        self._computing: set[str] = set()
+        self.began = False
+        """Whether the ledger was read to its end once."""
+
+    def wake(self) -> None:
+        """There may be something new in the ledger."""
+        self._news.set()
+
+    def stop(self) -> None:
+        """Come to an end between two closings."""
+        self._over.set()
+        self._news.set()
+
+    async def run(self) -> None:
+        """Watch until `stop`. Raises what no waiting can mend."""
+        try:
+            while not self._over.is_set():
+                more = await self._look()
+                if not more:
+                    self.began = True
+                    await self._wait()
+        except _OverError:
+            return
+
+    async def _wait(self) -> None:
+        """Wait for news, at most until the next poll, and for all the messages of one commit."""
+        clock, options = self._given.clock, self._options
+        waits = options.poll_s if self._reading.oldest is None else min(options.poll_s, max(self._grace_s, 0.05))
+        sleeping = asyncio.ensure_future(clock.sleep(waits))
+        news = asyncio.ensure_future(self._news.wait())
+        try:
+            await asyncio.wait({sleeping, news}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (sleeping, news):
+                task.cancel()
+            await asyncio.gather(sleeping, news, return_exceptions=True)
+        if self._news.is_set() and not self._over.is_set():
+            await clock.sleep(SETTLE_S)
+        self._news.clear()
+
+    async def _look(self) -> bool:
+        """Read what is new and do all that follows from it; return whether there is more to be read at once."""
+        await self._ask_layout()
+        frontiers = await self._patiently(self._given.ledger.frontiers)
+        entries, lag = await self._read_on(frontiers)
+        await self._ask_idle(frontiers)
+        for limit in find_limits(
+            self._ends(),
+            self._reading,
+            grace_s=self._grace_s,
+            now=self._given.clock.monotonic(),
+            max_wait_s=self._options.max_wait_s,
+        ):
+            ready = self._reading.take(limit.log_time)
+            closings = self._watch.feed(ready.rows, ready.changes)
+            self._queue.extend(
+                replace(each, incomplete=limit.incomplete) if limit.incomplete else each for each in closings
+            )
+        self._given.observer.looked(
+            entries=entries, waiting=len(self._reading), lag=lag, models=len(self._watch.models)
+        )
+        await self._close_all()
+        return lag > 0 and entries > 0
+
+    # Reading
+
+    async def _read_on(self, frontiers: Mapping[Chain, Frontier]) -> tuple[int, int]:
+        """Read the new entries of every chain; return how many, and how many are left for the next look."""
+        clock, ledger = self._given.clock, self._given.ledger
+        entries = lag = 0
+        unfinished: set[PartitionId] = set()
+        for chain in sorted(frontiers, key=lambda chain: (chain.of, chain.order)):
+            frontier, known = frontiers[chain], self._read.get(chain)
+            first = 0 if known is None else known.seq + 1
+            room = self._options.read_rows - self._reading.waiting_of(chain)
+            last = min(frontier.seq, first + room - 1)
+            # A later epoch may only be read when the one before is: its entries come after those in watch order.
+            if last >= first and chain.of not in unfinished:
+                rows, changes = await self._patiently(partial(ledger.read, chain, first, last))
+                self._reading.add(chain, self._ours(rows), self._told(changes), at=clock.monotonic())
+                log_time = frontier.log_time if last == frontier.seq else int(rows.log_time[-1])
+                self._read[chain] = Frontier(last, log_time)
+                self._advanced_at[chain.of] = clock.monotonic()
+                entries += last - first + 1
+                first = last + 1
+            if frontier.seq >= first:
+                unfinished.add(chain.of)
+                lag += frontier.seq - first + 1
+        return entries, lag
+
+    def _serves(self, model_id: str) -> bool:
+        return share_of(model_id, self._layout.shares) in self._shares
+
+    def _ours(self, rows: NarrowRows) -> NarrowRows:
+        """Keep every row, because cuts count them, and the models of this share only."""
+        # One more at the end, where the code of no prediction looks.
+        table = np.array(
+            [*(code if self._serves(name) else NO_PREDICTION for code, name in enumerate(rows.models)), NO_PREDICTION],
+            dtype=np.int32,
+        )
+        return replace(rows, model=table[rows.model])
+
+    def _told(self, changes: Sequence[Change]) -> list[Change]:
+        return [change for change in changes if self._serves(change.told.model_id)]
+
+    # Who is waited for
+
+    @property
+    def _grace_s(self) -> float:
+        if self._options.grace_s is not None:
+            return self._options.grace_s
+        return 10.0 if self._producer_time else 1.0
+
+    async def _ask_layout(self) -> None:
+        now = self._given.clock.monotonic()
+        if now - self._layout_at < LAYOUT_S:
+            return
+        layout = await self._patiently(self._given.broker.layout)
+        if self._layout.shares not in {0, layout.shares}:
+            # The models are divided in another way now; the group gives the shares out anew, to sessions of their own.
+            raise _OverError
+        self._layout, self._layout_at = layout, now
+
+    def _ends(self) -> dict[PartitionId, End]:
+        newest = {chain.of: chain for chain in sorted(self._read, key=lambda chain: chain.order)}
+        ends = {}
+        for partition in self._layout.watched:
+            chain = newest.get(partition)
+            ends[partition] = End(chain, None if chain is None else self._read[chain], self._idle_at.get(partition))
+        return ends
+
+    async def _ask_idle(self, frontiers: Mapping[Chain, Frontier]) -> None:
+        """Look whether the partitions that hold back what was read have nothing more to say."""
+        now, oldest = self._given.clock.monotonic(), self._reading.oldest
+        if oldest is None or now - oldest < self._grace_s:
+            return
+        newest = {chain.of: chain for chain in sorted(frontiers, key=lambda chain: chain.order)}
+        ends: dict[Chain, int] = {}
+        asked: dict[PartitionId, int | None] = {}
+        slow = holding_back(self._ends(), self._reading, through=self._reading.highest, grace_s=self._grace_s)
+        for partition in slow:
+            chain = newest.get(partition)
+            if chain is None:
+                asked[partition] = None
+            elif self._read.get(chain) == frontiers[chain] and now - self._advanced_at[partition] >= self._grace_s:
+                ends[chain] = frontiers[chain].seq
+        if not asked and not ends:
+            return
+        offsets = await self._patiently(lambda: self._given.ledger.offsets(ends))
+        asked |= {chain.of: offset for chain, offset in offsets.items()}
+        try:
+            idle = await self._given.broker.idle(asked)
+        except UnavailableError as error:
+            # Other partitions may pass without it; what cannot, waits until the next look.
+            self._given.observer.waiting("broker", error)
+            return
+        self._given.observer.going_on("broker")
+        self._producer_time = self._producer_time or idle.producer_time
+        self._idle_at |= dict.fromkeys(idle.partitions, now)
+
+    # Closings
+
+    async def _close_all(self) -> None:
+        while self._queue:
+            if self._over.is_set():
+                raise _OverError
+            await self._skip_published()
+            if self._queue:
+                await self._close(self._queue.popleft())
+
+    async def _skip_published(self) -> None:
+        """Leave out what is chained already, at the beginning of what follows from a model's last known state.
+
+        Checks of one model are chained in the order in which they were published, so that the first one that is not
+        there is followed by none that is.
+        """
+        while self._queue and self._queue[0].model_id not in self._computing:
+            asked = [each for each in islice(self._queue, AT_ONCE) if each.model_id not in self._computing]
+            ids = [each.check_id for each in asked]
+            found = await self._patiently(partial(self._given.ledger.published, ids))
+            for closing in asked:
+                carry = found.get(closing.check_id)
+                if closing.model_id in self._computing:
+                    continue
+                if carry is None:
+                    self._computing.add(closing.model_id)
+                else:
+                    self._carries[_unit(closing)] = carry
+                    self._queue.remove(closing)
+
+    async def _close(self, closing: Closing) -> None:
+        given, unit = self._given, _unit(closing)
+        carry = self._carries.get(unit)
+        began = given.clock.monotonic()
+        try:
+            computed = await self._patiently(partial(given.ledger.compute, closing, carry))
+        except (TamperError, MemoryError, _OverError):
+            raise
+        except Exception as error:  # noqa: BLE001 - one bad check stops one check; it says why
+            computed = failure(closing, carry, error)
+        seconds = given.clock.monotonic() - began
+        try:
+            await self._patiently(partial(given.publisher.publish, computed.events))
+        except InvalidEventError as error:  # what it says can never be sent, whoever computes it
+            computed = failure(closing, carry, error)
+            await self._patiently(partial(given.publisher.publish, computed.events))
+        self._carries[unit] = computed.carry
+        self._count(closing, computed, seconds)
+
+    def _count(self, closing: Closing, computed: Computed, seconds: float) -> None:
+        check, observer = computed.check, self._given.observer
+        if check is None:
+            if not computed.events:
+                observer.failed(f"no baseline was learned for {closing.model_id} {closing.model_version}", "see above")
+            return
+        observer.checked(check.kind, check.status, seconds)
+        if check.status == "failed":
+            observer.failed(f"check {check.check_id} of {check.model_id} {check.model_version}", check.error or "")
+        for event in computed.events:
+            if isinstance(event.data, AlertRaised | AlertResolved):
+                transition = "raised" if isinstance(event.data, AlertRaised) else "resolved"
+                observer.alerted(event.data.kind, transition, event.data.message)
+
+    async def _patiently(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Do something that may be repeated until it works; _OverError where the share is given up meanwhile."""
+        waited = ""
+        while True:
+            try:
+                result = await work()
+            except UnavailableError as error:
+                waited = "broker" if isinstance(error, BrokerUnavailableError) else "store"
+                self._given.observer.waiting(waited, error)
+                if self._over.is_set():
+                    raise _OverError from None
+                await self._given.clock.sleep(RETRY_S)
+                if self._over.is_set():
+                    raise _OverError from None
+            else:
+                if waited:
+                    self._given.observer.going_on(waited)
+                return result
+
+
+def _unit(closing: Closing) -> _Unit:
+    """Return what one line of checks is about, each of which starts from the one before."""
+    return (
+        closing.monitor.monitor_id, closing.model_id, closing.model_version, closing.kind, closing.label_delay_s
+    )  # fmt: skip
