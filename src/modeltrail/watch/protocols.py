@@ -66,6 +66,24 @@ class Ledger(Protocol):
         ...
 
 
+class Layout(NamedTuple):
+    """How the watched topics are divided, as the broker says."""
+
+    watched: frozenset[PartitionId]
+    """Every partition of the topics `predictions` and `models`."""
+    shares: int
+    """Partitions of the topic `blocks`: a model belongs to share `crc32(model_id) % shares`."""
+
+
+class Idle(NamedTuple):
+    """What a look at the ends of some partitions has shown."""
+
+    partitions: frozenset[PartitionId]
+    """Nothing stands behind what was asked about: the reader was at the high watermark."""
+    producer_time: bool
+    """Whether the broker keeps the time that producers give, so that a record may come with an old one."""
+
+
 class Broker(Protocol):
     """The broker, asked by a client that belongs to no group and reads committed records only.
 
