@@ -28,7 +28,7 @@ from modeltrail.storage.watch.arrow_columns import (
 from modeltrail.storage.watch.reader import Reader
 from modeltrail.storage.watch.scope import Scope
 
-__all__ = ["OUTCOME_LEAD_MS", "Chunk", "Wanted", "read_content", "read_labelled"]
+__all__ = ["OUTCOME_LEAD_MS", "Chunk", "Wanted", "read_content", "read_labelled", "read_whole"]
 
 OUTCOME_LEAD_MS = 86_400_000
 """An outcome counts if it stands in the log at most a day before the first prediction of the window: what stands
@@ -112,7 +112,14 @@ def read_labelled(reader: Reader, scope: Scope, wanted: Wanted) -> Iterator[Chun
     yield from _read(reader, scope, wanted, labelled=True)
 
 
-def _read(reader: Reader, scope: Scope, wanted: Wanted, *, labelled: bool) -> Iterator[Chunk]:
+def read_whole(reader: Reader, scope: Scope, wanted: Wanted, *, labelled: bool) -> Chunk | None:
+    """Return what the others yield in one piece, None where there is no event. Memory grows with the events."""
+    return next(_read(reader, scope, wanted, labelled=labelled, at_once=2**62), None)
+
+
+def _read(
+    reader: Reader, scope: Scope, wanted: Wanted, *, labelled: bool, at_once: int | None = None
+) -> Iterator[Chunk]:
     content = scope.content()
     if content is None:
         return
@@ -124,8 +131,9 @@ def _read(reader: Reader, scope: Scope, wanted: Wanted, *, labelled: bool) -> It
         text = sql("watch/labelled").replace("$rows", text)
         parameters |= scope.outcomes(int(first_log_time) - OUTCOME_LEAD_MS)
     fields = len(parameters["features"]) + len(parameters["strata"])
-    at_once = max(1000, reader.rows_at_once * _FIELDS_AT_ONCE // max(_FIELDS_AT_ONCE, fields))
-    parts = -(-int(entries) // at_once)
+    most = at_once or max(1000, reader.rows_at_once * _FIELDS_AT_ONCE // max(_FIELDS_AT_ONCE, fields))
+    # Repeats of an event have one hash, and so are in one part.
+    parts = -(-int(entries) // most)
     for part in range(parts):
         batches = list(reader.columns_of(text, **parameters, parts=parts, part=part))
         if sum(batch.num_rows for batch in batches):

@@ -1,16 +1,18 @@
 """How far each chain of the watch is there: without a hole, and without two entries at one position."""
 
-from typing import NamedTuple
+from collections.abc import Mapping
 
 from modeltrail.drift.order import Cut
 from modeltrail.errors import StoreUnavailableError, TamperError
 from modeltrail.ledger.chain import Chain, parse_chain
 from modeltrail.storage.watch.reader import Reader
+from modeltrail.watch.protocols import Frontier
 
-__all__ = ["CHANGES", "PREDICTIONS", "Frontier", "Frontiers", "is_of"]
+__all__ = ["CHANGES", "CHECKS", "PREDICTIONS", "Frontiers", "is_of"]
 
 PREDICTIONS = ".predictions"
 CHANGES = ".models"
+CHECKS = ".checks"
 """What the topics end with whose chains the watch reads."""
 
 _STEP = 1_000_000
@@ -24,45 +26,37 @@ def is_of(chain: Chain, *suffixes: str) -> bool:
     return chain.topic.endswith(suffixes)
 
 
-class Frontier(NamedTuple):
-    """How far one chain is there.
-
-    `last` is the last position before the first missing one (-1: none), `log_time` that of its entry in milliseconds
-    (-1: none), `newest` whether no chain of the partition goes on from this one.
-    """
-
-    chain: Chain
-    last: int
-    log_time: int
-    newest: bool
-
-
 class Frontiers:
     """Remembers what was counted, so that each position is counted once. `suffixes` choose the topics."""
 
-    def __init__(self, reader: Reader, *, suffixes: tuple[str, ...] = (PREDICTIONS, CHANGES)) -> None:
-        self._reader = reader
+    def __init__(self, reader: Reader, *, suffixes: tuple[str, ...] = (PREDICTIONS, CHANGES, CHECKS)) -> None:
+        self.reader = reader
         self._suffixes = suffixes
         self._known: dict[str, tuple[int, int]] = {}
 
-    def read(self) -> dict[str, Frontier]:
-        """Return how far each chain is there now, by its text.
+    def read(self) -> dict[Chain, Frontier]:
+        """Return the end of the part of each chain that is there without a hole; chains without an entry are left out.
 
         TamperError where two entries stand at one position; StoreUnavailableError where the store does not answer.
         """
-        chains = self.chains()
-        newest = {chain.of: chain for chain in sorted(chains, key=lambda chain: chain.order)}
+        ends = {chain: self._advance(str(chain), _LAST) for chain in self.chains()}
+        return {chain: Frontier(*end) for chain, end in ends.items() if end[0] >= 0}
+
+    def offsets(self, ends: Mapping[Chain, int]) -> dict[Chain, int]:
+        """Return the Kafka offset of one entry of each chain, given by its seq. KeyError where there is none."""
         found = {}
-        for chain in chains:
-            last, log_time = self._advance(str(chain), _LAST)
-            found[str(chain)] = Frontier(chain, last, log_time, newest[chain.of] == chain)
+        for chain, seq in ends.items():
+            rows = self.reader.ask("watch/entry", chain=str(chain), seq=seq)
+            if not rows:
+                raise KeyError(f"{chain}: no entry at {seq}")
+            found[chain] = int(rows[0][1])
         return found
 
     def chains(self) -> list[Chain]:
         """Return the chains that exist, found one by one along the primary index."""
         found: list[Chain] = []
         after = ""
-        while rows := self._reader.ask("ledger/next_chain", prefix="", after=after):
+        while rows := self.reader.ask("ledger/next_chain", prefix="", after=after):
             chain = parse_chain(rows[0][0])
             if is_of(chain, *self._suffixes):
                 found.append(chain)
@@ -87,7 +81,7 @@ class Frontiers:
         last, log_time = self._known.get(chain, (-1, -1))
         while last < limit:
             first, through = last + 1, min(limit, last + _STEP)
-            entries, positions, begin, end, end_time = self._reader.ask(
+            entries, positions, begin, end, end_time = self.reader.ask(
                 "watch/contiguous", chain=chain, first=first, last=through
             )[0]
             if not entries or begin > first:
@@ -97,13 +91,13 @@ class Frontiers:
             if positions == end - first + 1:
                 last, log_time = int(end), int(end_time)
             else:
-                last = int(self._reader.ask("watch/hole", chain=chain, first=first, last=through)[0][0])
-                log_time = int(self._reader.ask("watch/log_time", chain=chain, seq=last)[0][0])
+                last = int(self.reader.ask("watch/hole", chain=chain, first=first, last=through)[0][0])
+                log_time = int(self.reader.ask("watch/entry", chain=chain, seq=last)[0][0])
             self._known[chain] = (last, log_time)
             if last < through:
                 break
         return last, log_time
 
     def _require_one_entry_each(self, chain: str, first: int, last: int) -> None:
-        for (seq,) in self._reader.ask("watch/forked", chain=chain, first=first, last=last):
+        for (seq,) in self.reader.ask("watch/forked", chain=chain, first=first, last=last):
             raise TamperError(chain, int(seq), "two different entries stand at this position")

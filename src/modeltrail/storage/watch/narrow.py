@@ -8,11 +8,10 @@ from numpy.typing import NDArray
 
 from modeltrail.drift.narrow import NO_PREDICTION, Change, NarrowRows, told_by
 from modeltrail.drift.order import Position
-from modeltrail.events.reading import parse
-from modeltrail.events.registry import EVENT_TYPES
 from modeltrail.ledger.chain import Chain
 from modeltrail.storage.watch.arrow_columns import codes_of, integers
 from modeltrail.storage.watch.reader import Reader
+from modeltrail.storage.watch.records import event_data
 
 __all__ = ["read_changes", "read_narrow"]
 
@@ -65,8 +64,6 @@ def read_changes(reader: Reader, chain: Chain, first: int, last: int) -> list[Ch
         values = batch.column("value").cast(pa.binary()).to_pylist()
         seqs, log_times = batch.column("seq").to_pylist(), batch.column("log_time").to_pylist()
         for seq, log_time, kind, mode, value in zip(seqs, log_times, kinds, modes, values, strict=True):
-            document = parse(value)
-            data = EVENT_TYPES[kind.decode()].validate(document["data"] if mode == b"structured" else document)
-            if (told := told_by(data)) is not None:
+            if (told := told_by(event_data(kind.decode(), mode.decode(), value))) is not None:
                 changes.append(Change(Position.at(log_time, chain, seq), told))
     return changes

@@ -1,0 +1,97 @@
+"""From a closing to its check: the one path, live, after a restart, in a back-test and years later.
+
+    closing -> are all entries of the cut there? -> baseline -> rows of the window -> what they add up to -> evaluate
+
+Everything is read up to the closing's cut. Nothing here knows when or where it runs.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from modeltrail.drift.baseline import Baseline
+from modeltrail.drift.check import evaluate, failed, no_baseline
+from modeltrail.drift.closing import Closing, learned_baseline_id
+from modeltrail.drift.content import ContentPlan, WindowContent
+from modeltrail.drift.look_back import WindowCounts
+from modeltrail.drift.plan import content_plan
+from modeltrail.drift.results import CheckResult
+from modeltrail.errors import InvalidEventError
+from modeltrail.events.baselines import BaselineSource
+from modeltrail.events.checks import CheckLate
+from modeltrail.storage.watch.content import Wanted, read_content, read_labelled
+from modeltrail.storage.watch.frontiers import Frontiers
+from modeltrail.storage.watch.reader import Reader
+from modeltrail.storage.watch.sample import read_sample
+from modeltrail.storage.watch.scope import Scope
+
+__all__ = ["add_up", "compute", "learn", "scope_of"]
+
+_NO_CARRY: Mapping[str, Any] = {}
+_NOTHING = ContentPlan({})
+
+
+def scope_of(closing: Closing) -> Scope:
+    """Return which entries the check of a closing depends on."""
+    return Scope(closing.window, closing.cut, closing.model_id, closing.model_version)
+
+
+def compute(
+    reader: Reader,
+    closing: Closing,
+    baseline: Baseline | None,
+    *,
+    earlier: Sequence[WindowCounts] = (),
+    carry: Mapping[str, Any] = _NO_CARRY,
+    rows_before: int = 0,
+    frontiers: Frontiers | None = None,
+) -> CheckResult:
+    """Return the check of a closing of kind `drift` or `performance`.
+
+    `baseline` is the one that the closing names, None where it names none. `earlier`: counts of earlier windows of the
+    unit; `carry`: of its check before; `rows_before`: rows of the check that a late one supersedes. `frontiers`
+    remembers which positions were counted. A fault of the monitor or the baseline makes a check that failed.
+    StoreUnavailableError where an entry of the cut is missing: waiting may help; else what `Reader.ask` raises.
+    """
+    if closing.kind not in ("drift", "performance"):
+        raise ValueError(f"closing of kind {closing.kind!r}: expected drift or performance")
+    (frontiers or Frontiers(reader)).require(closing.cut)
+    if baseline is None:
+        return no_baseline(closing, rows=add_up(reader, scope_of(closing), _NOTHING).rows, carry=carry)
+    try:
+        plan = content_plan(closing.monitor, baseline, closing.kind, closing.label_delay_s)
+    except InvalidEventError as error:
+        return failed(closing, baseline, error, carry=carry)
+    content = add_up(reader, scope_of(closing), plan, labelled=closing.kind == "performance")
+    late = CheckLate(counted=max(0, content.rows - rows_before)) if closing.late else None
+    return evaluate(closing, baseline, content, earlier=earlier, carry=carry, late=late)
+
+
+def add_up(reader: Reader, scope: Scope, plan: ContentPlan, *, labelled: bool = False) -> WindowContent:
+    """Return what the events of a window add up to, `labelled` with what turned out to be true of them."""
+    content = WindowContent.empty(plan)
+    read = read_labelled if labelled else read_content
+    for chunk in read(reader, scope, Wanted.of(plan)):
+        content.add(chunk.columns, duplicates=chunk.duplicates, features=chunk.features)
+    return content
+
+
+def learn(reader: Reader, closing: Closing, *, frontiers: Frontiers | None = None) -> Baseline:
+    """Return the baseline that a closing of kind `learn` asks for, made of its run of predictions.
+
+    Fields that have no value in any of them are left out. InvalidEventError where no field is left, or the baseline is
+    too large; else as `compute`.
+    """
+    if closing.kind != "learn":
+        raise ValueError(f"closing of kind {closing.kind!r}: expected learn")
+    (frontiers or Frontiers(reader)).require(closing.cut)
+    segments = closing.monitor.segments
+    sample = read_sample(reader, scope_of(closing), by=segments)
+    return Baseline.from_columns(
+        sample.columns,
+        model_id=closing.model_id,
+        model_version=closing.model_version,
+        baseline_id=learned_baseline_id(closing),
+        times=sample.times_us,
+        segments=segments,
+        source=BaselineSource(kind="learned", rows=sample.columns.rows, cut=dict(closing.cut)),
+    )

@@ -1,0 +1,155 @@
+"""The ledger as the live watch reads it: implements `watch.protocols.Ledger` over ClickHouse."""
+
+import asyncio
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+from modeltrail.drift.baseline import Baseline
+from modeltrail.drift.closing import Closing, learned_baseline_id
+from modeltrail.drift.look_back import WindowCounts
+from modeltrail.drift.narrow import Change, NarrowRows
+from modeltrail.drift.results import CheckResult
+from modeltrail.events.baselines import BaselineRegistered
+from modeltrail.events.checks import CHECK_SOURCE
+from modeltrail.events.encode import Event
+from modeltrail.events.fields import Data
+from modeltrail.ledger.chain import Chain
+from modeltrail.storage.daemon_threads import DaemonThreads
+from modeltrail.storage.watch.compute import compute, learn
+from modeltrail.storage.watch.frontiers import CHECKS, PREDICTIONS, Frontiers, is_of
+from modeltrail.storage.watch.look_back import Earlier
+from modeltrail.storage.watch.narrow import read_changes, read_narrow
+from modeltrail.storage.watch.reader import Reader
+from modeltrail.storage.watch.records import read_baseline, read_checks, read_events
+from modeltrail.watch.protocols import Computed, Frontier
+
+__all__ = ["WatchLedger", "events_of"]
+
+T = TypeVar("T")
+
+_ACTOR = "modeltrail-watch"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_BASELINES = 100
+"""Baselines that are kept ready."""
+
+
+class WatchLedger:
+    """Implements `watch.protocols.Ledger`. `connect` makes a clickhouse-connect client that may read the ledger.
+
+    `bounds` are those of `Reader`. Calls run one after another in a thread of their own, so that the event loop never
+    waits. It remembers the windows that its closings were about. `close` it when done.
+    """
+
+    def __init__(self, connect: Callable[[], Any], **bounds: int) -> None:
+        self._connect = connect
+        self._bounds = bounds
+        self._opened: _Opened | None = None
+        self._thread = DaemonThreads(1, "watch-read")
+
+    def close(self) -> None:
+        """Begin no further call and close the client; what is under way ends by its own timeout."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+        if self._opened is not None:
+            self._opened.client.close()
+            self._opened = None
+
+    async def frontiers(self) -> Mapping[Chain, Frontier]:
+        """See `Ledger.frontiers`."""
+        return await self._call(lambda ledger: ledger.frontiers.read())
+
+    async def offsets(self, ends: Mapping[Chain, int]) -> Mapping[Chain, int]:
+        """See `Ledger.offsets`."""
+        return await self._call(lambda ledger: ledger.frontiers.offsets(ends))
+
+    async def read(self, chain: Chain, first: int, last: int) -> tuple[NarrowRows, Sequence[Change]]:
+        """See `Ledger.read`."""
+        return await self._call(lambda ledger: ledger.read(chain, first, last))
+
+    async def published(self, check_ids: Collection[str]) -> Mapping[str, Mapping[str, Any]]:
+        """See `Ledger.published`."""
+        return await self._call(lambda ledger: ledger.published(check_ids))
+
+    async def compute(self, closing: Closing, carry: Mapping[str, Any] | None) -> Computed:
+        """See `Ledger.compute`."""
+        return await self._call(lambda ledger: ledger.compute(closing, carry or {}))
+
+    async def _call(self, work: Callable[["_Opened"], T]) -> T:
+        def opened() -> T:
+            if self._opened is None:
+                self._opened = _Opened(self._connect(), self._bounds)
+            return work(self._opened)
+
+        return await asyncio.get_running_loop().run_in_executor(self._thread, opened)
+
+
+class _Opened:
+    """The same with a client, in the thread."""
+
+    def __init__(self, client: Any, bounds: Mapping[str, int]) -> None:
+        self.client = client
+        self.frontiers = Frontiers(Reader(client, **bounds))
+        self._reader = self.frontiers.reader
+        self._earlier = Earlier(self._reader)
+        self._rows: dict[str, int] = {}
+        self._baselines: dict[str, Baseline] = {}
+
+    def read(self, chain: Chain, first: int, last: int) -> tuple[NarrowRows, Sequence[Change]]:
+        rows = NarrowRows.empty() if is_of(chain, CHECKS) else read_narrow(self._reader, chain, first, last)
+        told = [] if is_of(chain, PREDICTIONS) else read_changes(self._reader, chain, first, last)
+        return rows, told
+
+    def published(self, check_ids: Collection[str]) -> dict[str, Mapping[str, Any]]:
+        found: dict[str, Mapping[str, Any]] = {}
+        for check_id, check in read_checks(self._reader, check_ids).items():
+            self._earlier.note(check)
+            self._rows[check_id] = check.rows
+            found[check_id] = check.carry
+        learned = {f"learned-{check_id}": check_id for check_id in check_ids if check_id not in found}
+        for baseline in read_events(self._reader, BaselineRegistered, learned):
+            found[learned[baseline.baseline_id]] = {}
+        return found
+
+    def compute(self, closing: Closing, carry: Mapping[str, Any]) -> Computed:
+        if closing.kind == "learn":
+            event = learn(self._reader, closing, frontiers=self.frontiers).to_event()
+            return Computed([_event(event, learned_baseline_id(closing), closing)], None, {})
+        result = compute(
+            self._reader,
+            closing,
+            self._baseline(closing),
+            earlier=self._earlier.of(closing, self._recount),
+            carry=carry,
+            rows_before=self._rows.get(closing.supersedes or "", 0),
+            frontiers=self.frontiers,
+        )
+        self._earlier.note(result.check, closing)
+        self._rows[closing.check_id] = result.check.rows
+        return Computed(events_of(result, closing), result.check, result.carry)
+
+    def _recount(self, closing: Closing) -> WindowCounts:
+        return WindowCounts.of_check(compute(self._reader, closing, self._baseline(closing)).check)
+
+    def _baseline(self, closing: Closing) -> Baseline | None:
+        if closing.baseline is None:
+            return None
+        sha256 = closing.baseline.sha256
+        if sha256 not in self._baselines:
+            if len(self._baselines) >= _BASELINES:
+                self._baselines.clear()
+            self._baselines[sha256] = read_baseline(self._reader, sha256)
+        return self._baselines[sha256]
+
+
+def events_of(result: CheckResult, closing: Closing) -> list[Event]:
+    """Return the events of a check in the order in which they are published: its alerts, then itself.
+
+    Their time is that of the entry that closed the window, so that two runs publish the same bytes but for durations.
+    """
+    alerts = [_event(alert.data, alert.event_id, closing) for alert in result.alerts]
+    return [*alerts, _event(result.check, result.check.check_id, closing)]
+
+
+def _event(data: Data, event_id: str, closing: Closing) -> Event:
+    at = _EPOCH + timedelta(milliseconds=closing.x.log_time)
+    return Event.of(data, source=CHECK_SOURCE, actor=_ACTOR, subject=closing.model_id, id=event_id, time=at)

@@ -1,0 +1,107 @@
+"""The counts of earlier windows, which a check merges with its own: those of each window's first check.
+
+A check carries its counts, so they are read from the ledger, or from memory where they were just computed. What is in
+neither (computed, published, and not chained yet) is counted again at that window's own first cut.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from modeltrail.drift.closing import Closing
+from modeltrail.drift.look_back import WindowCounts, disjoint
+from modeltrail.errors import StoreUnavailableError
+from modeltrail.events.checks import CheckCompleted, CheckEntry
+from modeltrail.storage.watch.reader import Reader
+from modeltrail.storage.watch.records import read_checks
+
+__all__ = ["Earlier", "Recount"]
+
+Recount = Callable[[Closing], WindowCounts]
+"""Counts the window of an earlier closing again, from the ledger."""
+
+_ROOM = 64 * 2**20
+"""Bytes of counts that are remembered."""
+
+_Unit = tuple[str, str, str]
+
+
+@dataclass(slots=True)
+class _Known:
+    """An earlier window without its counts; `closing` where it was computed here."""
+
+    window: WindowCounts
+    entry: CheckEntry
+    closing: Closing | None
+
+    def is_before(self, closing: Closing) -> bool:
+        """Whether this window was closed before: a late one may be earlier in time, and yet not have been there."""
+        chain, seq = self.entry.chain, self.entry.seq
+        return seq <= closing.cut.get(chain, -1) or (chain, seq) == (closing.x.chain, closing.x.seq)
+
+
+class Earlier:
+    """Remembers which windows were checked, and the counts of the last ones, as closings come by in their order.
+
+    A few hundred bytes a window; counts up to `room` bytes.
+    """
+
+    def __init__(self, reader: Reader, *, room: int = _ROOM) -> None:
+        self._reader = reader
+        self._room = room
+        self._known: dict[_Unit, dict[str, _Known]] = {}
+        self._counts: OrderedDict[str, tuple[WindowCounts, int]] = OrderedDict()
+        self._held = 0
+
+    def note(self, check: CheckCompleted, closing: Closing | None = None) -> None:
+        """Remember a check that was computed (with its closing) or found in the ledger.
+
+        Only first checks of windows count, and only those that counted something.
+        """
+        if check.kind != "drift" or check.supersedes is not None or check.baseline is None or not check.fields:
+            return
+        if check.cut is None:
+            raise ValueError(f"check {check.check_id}: no cut: expected one in a check of data")
+        counted = WindowCounts.of_check(check)
+        unit = (check.monitor.id, check.model_id, check.model_version or "")
+        self._known.setdefault(unit, {})[check.check_id] = _Known(replace(counted, counts={}), check.cut.entry, closing)
+        self._keep(counted)
+
+    def of(self, closing: Closing, recount: Recount) -> list[WindowCounts]:
+        """Return the counts of the windows that are merged with this one, newest first.
+
+        StoreUnavailableError where one is neither in memory nor in the ledger nor can be counted again.
+        """
+        if closing.kind != "drift" or closing.baseline is None:
+            return []
+        known = self._known.get((closing.monitor.monitor_id, closing.model_id, closing.model_version), {})
+        chosen = disjoint(
+            closing.window,
+            [each.window for each in known.values() if each.is_before(closing)],
+            monitor_sha256=closing.monitor_sha256,
+            baseline_sha256=closing.baseline.sha256,
+        )
+        wanted = [each.check_id for each in chosen]
+        missing = [check_id for check_id in wanted if check_id not in self._counts]
+        found = {check_id: self._counts[check_id][0] for check_id in wanted if check_id in self._counts}
+        for check_id, check in read_checks(self._reader, missing).items() if missing else ():
+            found[check_id] = WindowCounts.of_check(check)
+        for check_id in wanted:
+            if check_id not in found:
+                earlier = known[check_id].closing
+                if earlier is None:
+                    raise StoreUnavailableError(f"check {check_id} was in the ledger and is not found now")
+                found[check_id] = recount(earlier)
+        for check_id in missing:
+            self._keep(found[check_id])
+        return [found[check_id] for check_id in wanted]
+
+    def _keep(self, counted: WindowCounts) -> None:
+        _, size = self._counts.pop(counted.check_id, (counted, 0))
+        self._held -= size
+        size = sum(500 + each.counts.nbytes for each in counted.counts.values())
+        self._counts[counted.check_id] = (counted, size)
+        self._held += size
+        while self._held > self._room and len(self._counts) > 1:
+            _, (_, size) = self._counts.popitem(last=False)
+            self._held -= size
