@@ -65,7 +65,7 @@ def _farthest(area: float, end: float, positives: int, negatives: int, z: float)
     inside, outside = area, end
     for _ in range(60):
         middle = (inside + outside) / 2
-        if (middle - area) ** 2 <= z * z * hanley_mcneil(middle, positives, negatives):
+        if (middle - area) * (middle - area) <= z * z * hanley_mcneil(middle, positives, negatives):
             inside = middle
         else:
             outside = middle

@@ -12,12 +12,14 @@ The gap is the largest difference between two groups of at least MIN_GROUP rows 
 compared. Whoever looks for the extreme pair among many finds one: the interval of the gap and the p-value of the null
 *no two groups differ by more than `max_gap`* therefore count every pair that was looked at (Bonferroni).
 
-Differences of shares: Agresti and Caffo (2000), one success and one failure added to each group. Differences of
-means: Welch's t.
+Intervals: of a difference of shares by Agresti and Caffo (2000), one success and one failure added to each group; of
+means by Welch's t. P-values: Fisher's exact test, generalised to gaps other than 0, since normal approximations fail
+far out in the tails that a hundred pairs ask for; means of bounded numbers (scores that are probabilities) as the
+shares that have their mean and variance; unbounded means by Welch's t.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -29,13 +31,26 @@ from modeltrail.drift.columns import Strata
 from modeltrail.drift.exact import LARGEST, NO_NUMBERS, Moments
 from modeltrail.drift.metrics import LEVEL
 
-__all__ = ["BIAS_METRICS", "MAX_GROUPS", "MIN_GROUP", "GapResult", "Group", "GroupFigure", "Groups", "p_beyond_gap"]
+__all__ = [
+    "BIAS_METRICS",
+    "MAX_GROUPS",
+    "MIN_GROUP",
+    "MIN_UNBOUNDED",
+    "GapResult",
+    "Group",
+    "GroupFigure",
+    "Groups",
+    "p_beyond_gap",
+]
 
 BIAS_METRICS: Final = ("selection_rate", "mean_score", "true_positive_rate", "false_positive_rate", "calibration")
 """The names of all metrics of bias."""
 
 MIN_GROUP: Final = 30
 """A group with fewer rows is not compared."""
+
+MIN_UNBOUNDED: Final = 100
+"""The same for means of numbers that are no probabilities."""
 
 MAX_GROUPS: Final = 1000
 """A stratum with more values is not compared at all: it names things, not groups."""
@@ -91,8 +106,9 @@ class Group:
 class GroupFigure(NamedTuple):
     """The figure of one value of a stratum, from `n` rows.
 
-    `centre` and `square` (a squared standard error) are what differences are tested with: for a share they are
-    Agresti and Caffo's.
+    `centre` and `square` (a squared standard error) are what intervals are made of: for a share they are Agresti and
+    Caffo's. `hits` of `trials` is what p-values are computed from: a share itself, or the binomial that has the mean
+    and the variance of bounded numbers, moved to 0 to 1; no trials for unbounded ones.
     """
 
     value: str
@@ -100,6 +116,8 @@ class GroupFigure(NamedTuple):
     n: int
     centre: float
     square: float
+    hits: float = 0.0
+    trials: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -212,39 +230,77 @@ class Groups:
             raise ValueError(f"metric {metric!r}: expected one of {', '.join(BIAS_METRICS)}")
         if self.too_many:
             return GapResult(self.by, metric, 0, reason=f"{self.by} has more than {MAX_GROUPS} values")
+        if metric in _OF_MEANS:
+            return self._of_means(metric)
         figures: list[GroupFigure] = []
         small: list[tuple[str, int]] = []
         for name, group in sorted(self.groups.items()):
-            if metric in _OF_MEANS:
-                moments = group.scores if metric == "mean_score" else group.calibration
-                if moments.too_large:
-                    reason = f"{name}: {moments.too_large} scores are beyond {LARGEST:g}"
-                    return GapResult(self.by, metric, 0, reason=reason)
-                if metric == "calibration" and group.outside:
-                    reason = f"{name}: {group.outside} scores are no probabilities (0 to 1)"
-                    return GapResult(self.by, metric, 0, reason=reason)
-                if moments.n >= MIN_GROUP:
-                    figures.append(GroupFigure(name, moments.mean, moments.n, moments.mean, moments.error**2))
-                else:
-                    small.append((name, moments.n))
+            hits, of = group.share(metric)
+            if of >= MIN_GROUP:
+                centre = (hits + 1) / (of + 2)
+                square = centre * (1 - centre) / (of + 2)
+                figures.append(GroupFigure(name, hits / of, of, centre, square, hits, of))
             else:
-                hits, of = group.share(metric)
-                if of >= MIN_GROUP:
-                    centre = (hits + 1) / (of + 2)
-                    figures.append(GroupFigure(name, hits / of, of, centre, centre * (1 - centre) / (of + 2)))
-                else:
-                    small.append((name, of))
-        return _gap(self.by, metric, tuple(figures), tuple(small))
+                small.append((name, of))
+        return _gap(self.by, metric, figures, small, MIN_GROUP)
+
+    def _of_means(self, metric: str) -> GapResult:
+        outside = sum(group.outside for group in self.groups.values())
+        if metric == "calibration" and outside:
+            return GapResult(self.by, metric, 0, reason=f"{outside} scores are no probabilities (0 to 1)")
+        # A small group that happens to have none of the rare large numbers looks surer of its mean than it is:
+        # unbounded numbers need more rows, and no group counts as less spread than all together.
+        least = MIN_UNBOUNDED if outside else MIN_GROUP
+        found = {
+            name: group.scores if metric == "mean_score" else group.calibration
+            for name, group in sorted(self.groups.items())
+        }
+        if too_large := sum(moments.too_large for moments in found.values()):
+            return GapResult(self.by, metric, 0, reason=f"{too_large} scores are beyond {LARGEST:g}")
+        small = [(name, moments.n) for name, moments in found.items() if moments.n < least]
+        compared = {name: moments for name, moments in found.items() if moments.n >= least}
+        whole = sum(compared.values(), NO_NUMBERS)
+        figures: list[GroupFigure] = []
+        for name, moments in compared.items():
+            mean, variance, n = moments.mean, moments.variance, moments.n
+            if outside:
+                square = max(variance, whole.variance) / n
+                figures.append(GroupFigure(name, mean, n, mean, square))
+            else:
+                share = _moved(metric, mean)
+                trials = n / max(_spread(metric, moments), _spread(metric, whole))
+                figures.append(GroupFigure(name, mean, n, mean, variance / n, trials * share, trials))
+        return _gap(self.by, metric, figures, small, least)
+
+
+def _moved(metric: str, mean: float) -> float:
+    """Return a mean of numbers from -1 to 1 (calibration) as one of numbers from 0 to 1."""
+    return (mean + 1) / 2 if metric == "calibration" else mean
+
+
+def _spread(metric: str, moments: Moments) -> float:
+    """Return the variance of bounded numbers as a share of the largest that their mean allows, above 0, at most 1.
+
+    One number of the largest variance is added, so that numbers which hardly differ are not taken for certain.
+    """
+    share = _moved(metric, moments.mean)
+    largest = share * (1 - share)
+    if largest <= 0:  # all of them 0, or all 1: shares
+        return 1.0
+    variance = moments.variance / 4 if metric == "calibration" else moments.variance
+    return min(1.0, (moments.n * variance / largest + 1) / (moments.n + 1))
 
 
 _EMPTY = Group()
 
 
-def _gap(by: str, metric: str, figures: tuple[GroupFigure, ...], small: tuple[tuple[str, int], ...]) -> GapResult:
+def _gap(
+    by: str, metric: str, figures: Sequence[GroupFigure], small: Sequence[tuple[str, int]], least: int
+) -> GapResult:
     n = sum(figure.n for figure in figures)
     if len(figures) < 2:
-        reason = f"{len(figures)} values of {by} have {MIN_GROUP} or more such rows, at least 2 are needed"
-        return GapResult(by, metric, n, groups=figures, too_small=small, reason=reason)
+        reason = f"{len(figures)} values of {by} have {least} or more such rows, at least 2 are needed"
+        return GapResult(by, metric, n, groups=tuple(figures), too_small=tuple(small), reason=reason)
     lowest = min(figures, key=lambda figure: (figure.figure, figure.value))
     # Equal figures: another group, so that the pair is one of two.
     highest = max((figure for figure in figures if figure is not lowest), key=lambda each: (each.figure, each.value))
@@ -261,7 +317,7 @@ def _gap(by: str, metric: str, figures: tuple[GroupFigure, ...], small: tuple[tu
     low, high = max(0.0, min(value, centre - reach)), max(value, centre + reach)
     if metric != "mean_score":  # a difference of two shares, or of two differences between -1 and 1
         high = min(high, 2.0 if metric == "calibration" else 1.0)
-    return GapResult(by, metric, n, value, low, high, lowest.value, highest.value, figures, small)
+    return GapResult(by, metric, n, value, low, high, lowest.value, highest.value, tuple(figures), tuple(small))
 
 
 def p_beyond_gap(result: GapResult, max_gap: float, *, overdispersion: float = 1.0) -> float | None:
@@ -285,14 +341,60 @@ def p_beyond_gap(result: GapResult, max_gap: float, *, overdispersion: float = 1
     certain = errors == 0  # two groups of constants
     with np.errstate(divide="ignore", invalid="ignore"):
         near, far = (differences - max_gap) / errors, (differences + max_gap) / errors
-        # The sign of a difference is not known beforehand: both tails, of the null's border.
-        if result.metric in _OF_MEANS:
-            freedom = _freedom(squares[first], squares[second], sizes[first], sizes[second])
-            tails = special.stdtr(freedom, -near) + special.stdtr(freedom, -far)
-        else:
-            tails = special.ndtr(-near) + special.ndtr(-far)
+        # The sign of a difference is not known beforehand: both tails, at the null's border.
+        freedom = _freedom(squares[first], squares[second], sizes[first], sizes[second])
+        tails = special.stdtr(freedom, -near) + special.stdtr(freedom, -far)
     tails[certain] = np.where(differences[certain] > max_gap, 0.0, 1.0)
-    return min(1.0, float(tails.min()) * result.pairs)
+    smallest = float(tails.min())
+    if all(group.trials for group in result.groups):
+        gap = max_gap / 2 if result.metric == "calibration" else max_gap
+        telling = np.argsort(tails, kind="stable")[:_TELLING].tolist()
+        smallest = min(
+            _p_of_shares(result.groups[first[pair]], result.groups[second[pair]], gap, overdispersion)
+            for pair in telling
+        )
+    return min(1.0, smallest * result.pairs)
+
+
+_TELLING = 8
+"""So many pairs, the most telling by Welch's t, get the longer computation; the smallest of their p-values is at least
+the smallest of all."""
+
+_NODES = 400
+_CERTAIN = 1e-15
+
+
+def _p_of_shares(one: GroupFigure, other: GroupFigure, gap: float, phi: float) -> float:
+    """Test a difference of shares, or of means as shares, at the border of the null; both tails."""
+    low, high = sorted((one, other), key=lambda group: (group.figure, group.value))
+    trials = low.hits / phi, low.trials / phi, high.hits / phi, high.trials / phi
+    return _overlap(*trials, gap) + _overlap(*trials, -gap)
+
+
+def _overlap(low_hits: float, low_of: float, high_hits: float, high_of: float, gap: float) -> float:
+    """Return P(H - L <= gap), L ~ Beta(hits + 1, misses) of the low group and H ~ Beta(hits, misses + 1) of the high.
+
+    For gap 0 this is the p-value of Fisher's exact test (Altham 1969). Where a group has no misses (or no hits) its
+    variable is the constant 1 (or 0). By the trapezoidal rule over the narrower of the two.
+    """
+    low_misses, high_misses = low_of - low_hits, high_of - high_hits
+    if low_misses <= 0 or high_hits <= 0:
+        return 1.0
+    low_shape, high_shape = (low_hits + 1, low_misses), (high_hits, high_misses + 1)
+    shape = low_shape if low_of > high_of else high_shape
+    start, end = special.betaincinv(*shape, _CERTAIN), special.betainccinv(*shape, _CERTAIN)
+    nodes = np.linspace(start, end, _NODES)
+    with np.errstate(divide="ignore"):
+        density = np.exp(
+            special.xlogy(shape[0] - 1, nodes) + special.xlog1py(shape[1] - 1, -nodes) - special.betaln(*shape)
+        )
+    if low_of > high_of:
+        tail = special.betainc(*high_shape, np.clip(nodes + gap, 0, 1))
+    else:
+        tail = special.betaincc(*low_shape, np.clip(nodes - gap, 0, 1))
+    products = density * tail
+    inner = math.fsum(products.tolist()) - (float(products[0]) + float(products[-1])) / 2
+    return min(1.0, inner * float(nodes[1] - nodes[0]) + 2 * _CERTAIN)
 
 
 def _freedom(

@@ -6,7 +6,7 @@ taken at the border of the null, so that a change within the allowed one gives a
 than it says. The reference is an estimate too: its variance is added where it is known.
 
 * A share of rows (accuracy, error rate, precision, recall; f1 as the share that it is a function of): exact binomial at
-  the border. With an uncertain reference also the score test with its variance; the larger of the two p-values counts.
+  the border. With an uncertain reference also the pooled score test; the larger of the two p-values counts.
 * A mean (brier, log loss, mape, mae; rmse by its square): Student's t with the degrees of freedom of Welch and
   Satterthwaite.
 * An area (auc): normal, with DeLong's variance or, where larger, that of Hanley and McNeil at the border.
@@ -66,10 +66,11 @@ class MetricReference:
         check_metric(metric)
         if variance is None:
             if low is not None and high is not None:
-                variance = ((high - low) / (2 * z_of_level)) ** 2
+                se = (high - low) / (2 * z_of_level)
+                variance = se * se
             elif metric in _SHARES and n > 0 and 0 <= value <= 1:
                 share = share_of_f1(value) if metric == "f1" else value
-                slope = 2 / (1 + share) ** 2 if metric == "f1" else 1.0
+                slope = 2 / ((1 + share) * (1 + share)) if metric == "f1" else 1.0
                 variance = slope * slope * share * (1 - share) / n
             else:
                 variance = 0.0
@@ -125,11 +126,11 @@ def _p(result: MetricResult, border: float, variance: float, m: int, phi: float)
             return _p_mean(value - border, phi * se * se, of, variance, m)
         case Area(positives, negatives):
             at_border = hanley_mcneil(min(1.0, max(0.0, border)), positives, negatives)
-            return _p_normal(border - result.value, phi * max(result.se**2, at_border) + variance)
+            return _p_normal(border - result.value, phi * max(result.se * result.se, at_border) + variance)
         case Macro(sizes):
             share = min(1.0, max(0.0, border))
-            at_border = share * (1 - share) * math.fsum(1 / size for size in sizes) / len(sizes) ** 2
-            return _p_normal(border - result.value, phi * max(result.se**2, at_border) + variance)
+            at_border = share * (1 - share) * math.fsum(1 / size for size in sizes) / (len(sizes) * len(sizes))
+            return _p_normal(border - result.value, phi * max(result.se * result.se, at_border) + variance)
         case None:
             raise ValueError(f"{result.metric}: a result with a value but without a basis")
 
@@ -139,7 +140,7 @@ def _p_f1(hits: int, of: int, border: float, variance: float, phi: float) -> flo
     if border <= 0:
         return 1.0
     border = min(border, 1.0)
-    slope = 2 / (2 - border) ** 2  # of the share by F1
+    slope = 2 / ((2 - border) * (2 - border))  # of the share by F1
     return _p_share(hits, of, share_of_f1(border), slope * slope * variance, phi, grows=False)
 
 
@@ -155,7 +156,12 @@ def _p_share(hits: int, of: int, border: float, variance: float, phi: float, *, 
     exact = 1.0 if hits == of else float(special.betaincc(count + 1, rows - count, border))
     if variance <= 0:
         return exact
-    return max(exact, _p_normal(border - hits / of, border * (1 - border) / rows + variance))
+    # The score test at what both samples say together, if the null's border is true: the reference weighs as the rows
+    # that would give its variance.
+    weight = border * (1 - border) / variance
+    pooled = (count + weight * border) / (rows + weight)
+    spread = pooled * (1 - pooled) * (1 / rows + 1 / weight) if weight > 0 else variance
+    return max(exact, _p_normal(border - hits / of, spread))
 
 
 def _p_mean(beyond: float, square: float, n: int, reference_square: float, m: int) -> float:
@@ -164,7 +170,7 @@ def _p_mean(beyond: float, square: float, n: int, reference_square: float, m: in
     if both <= 0:
         return 0.0 if beyond > 0 else 1.0
     own = square / both
-    parts = own * own / (n - 1) + ((1 - own) ** 2 / (m - 1) if m > 1 else 0.0)
+    parts = own * own / (n - 1) + ((1 - own) * (1 - own) / (m - 1) if m > 1 else 0.0)
     freedom = 1 / parts if parts > 0 else math.inf
     t = beyond / math.sqrt(both)
     return float(special.ndtr(-t)) if math.isinf(freedom) else float(special.stdtr(freedom, -t))

@@ -121,8 +121,8 @@ class MulticlassOutcomes:
                 influence += by_hit.get(truth, 0.0)
             squares.append(count * influence * influence)
             means.append(count * influence)
-        variance = max(0.0, math.fsum(squares) - math.fsum(means) ** 2 / self.rows) / len(classes) ** 2
-        se = math.sqrt(variance)
+        mean = math.fsum(means)
+        se = math.sqrt(max(0.0, math.fsum(squares) - mean * mean / self.rows)) / len(classes)
         left_out = len(truths) - len(classes)
         note = f"{left_out} classes with fewer than {MIN_OF_CLASS} true rows are left out" if left_out else None
         low, high = max(0.0, value - z_of_level * se), min(1.0, value + z_of_level * se)

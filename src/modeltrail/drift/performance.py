@@ -11,7 +11,7 @@ truth of each labelled row (9 bytes). So a figure depends on the rows, not on ho
 | precision, recall, f1 of a multiclass model | mean over classes (macro) | delta method over the confusion matrix |
 | auc | share of ordered pairs | DeLong; see `auc.py` |
 | brier, log_loss, mape, mae | mean of the loss of each row | central limit, Student's t |
-| rmse | root of the mean squared error | delta method from the mean squared error |
+| rmse | root of the mean squared error | delta method from the mean squared error, interval of its logarithm |
 
 Definitions are scikit-learn's. `log_loss` clips scores at the resolution of float64, as scikit-learn does.
 """
@@ -176,7 +176,7 @@ def _f1(share: MetricResult) -> MetricResult:
     """Turn the share J, with its interval, into F1 = 2 J / (1 + J)."""
     if share.value is None or share.se is None or share.low is None or share.high is None:
         return share
-    slope = 2 / (1 + share.value) ** 2
+    slope = 2 / ((1 + share.value) * (1 + share.value))
     return replace(
         share,
         value=f1_of_share(share.value),
@@ -240,12 +240,14 @@ class RegressionOutcomes:
 
 
 def _root(mean: MetricResult) -> MetricResult:
-    """Turn a mean squared error, with its interval, into its root."""
-    if mean.value is None or mean.se is None or mean.low is None or mean.high is None:
+    """Turn a mean squared error into its root. The interval is one of the logarithm, as fits a scale."""
+    if mean.value is None or mean.se is None or mean.high is None:
         return mean
+    if mean.value == 0:
+        return replace(mean, se=0.0, low=0.0, high=0.0)
     value = math.sqrt(mean.value)
-    se = mean.se / (2 * value) if value else 0.0
-    return replace(mean, value=value, se=se, low=math.sqrt(mean.low), high=math.sqrt(mean.high))
+    reach = math.exp((mean.high - mean.value) / (2 * mean.value))
+    return replace(mean, value=value, se=mean.se / (2 * value), low=value / reach, high=value * reach)
 
 
 Outcomes = BinaryOutcomes | MulticlassOutcomes | RegressionOutcomes
