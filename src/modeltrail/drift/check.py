@@ -22,6 +22,7 @@ from modeltrail.drift.figures import Figure, gap_figure, metric_figure
 from modeltrail.drift.look_back import WindowCounts, disjoint, span_of
 from modeltrail.drift.plan import due_gaps, due_metrics, field_subject, policy_of, watched_subjects
 from modeltrail.drift.policy import LEVELS, Policy, rank
+from modeltrail.drift.rates import RATE, SILENCE, Rate, follow_silence, rate_of, silence_part, silence_sentence
 from modeltrail.drift.results import AlertEvent, CheckResult, alert_event, condition_of
 from modeltrail.drift.states import Hypothesis, Subject, Verdict, judge
 from modeltrail.drift.wording import moment_text, resolved_words, subject_words, window_words
@@ -36,10 +37,13 @@ from modeltrail.events.checks import (
     alert_id,
 )
 
-__all__ = ["VERSIONS", "evaluate", "failed", "no_baseline"]
+__all__ = ["VERSIONS", "evaluate", "failed", "no_baseline", "silence_changed"]
 
 VERSIONS = {name: version(name) for name in ("numpy", "scipy", "scikit-learn")}
 """What computes it."""
+
+_KINDS = {"drift": ("drift",), "performance": ("performance", "bias")}
+"""Kinds of alerts that a kind of check looks after."""
 
 _NO_CARRY: Mapping[str, Any] = {}
 
@@ -55,6 +59,7 @@ class _Found:
     asked: Asked = field(default_factory=lambda: Asked([], {}, {}))
     look_back: Sequence[WindowCounts] = ()
     parts: dict[Subject, CheckField | CheckMetric | CheckGap] = field(default_factory=dict)
+    rate: Rate | None = None
 
 
 def evaluate(
@@ -94,7 +99,9 @@ def evaluate(
     else:
         watched = watched_subjects(closing.monitor, content.plan, closing.kind)
         # What another kind of check looks at is none of this one's business.
-        watched |= {subject for subject in tracks if (subject.kind == "drift") != (closing.kind == "drift")}
+        watched |= {each for each in tracks if each.kind not in _KINDS[closing.kind] and each != RATE}
+        if closing.kind != "drift" or (closing.monitor.silence and closing.monitor.silence.rate_factor):
+            watched.add(RATE)
         after, transitions = follow(
             tracks, verdicts, span, policy, lambda subject: _alert_id(closing, subject), _opened_at(closing), watched
         )
@@ -120,6 +127,7 @@ def evaluate(
             "fields": [part for part in parts if isinstance(part, CheckField)],
             "metrics": [part for part in parts if isinstance(part, CheckMetric)],
             "gaps": [part for part in parts if isinstance(part, CheckGap)],
+            "silence": found.rate.judged(by_subject.get(RATE)) if found.rate else None,
             "new_features": list(content.new_features.kept) if closing.kind == "drift" else [],
             "policy": policy.as_json(),
             "look_back": [window.listed for window in found.look_back],
@@ -132,6 +140,33 @@ def evaluate(
         _alert(transition, closing, check, found, policy) for transition in transitions if _is_news(transition)
     )
     return CheckResult(check, events)
+
+
+def silence_changed(
+    closing: Closing, baseline: Baseline | None, *, carry: Mapping[str, Any] = _NO_CARRY
+) -> CheckResult:
+    """Return the check of a closing of kind silence: a model fell silent, or speaks again; `carry` as for `evaluate`.
+
+    ValueError for a closing of another kind.
+    """
+    silence = closing.silence
+    if silence is None:
+        raise ValueError(f"closing of kind {closing.kind!r}: expected silence")
+    tracks, transitions = follow_silence(
+        _tracks(closing, carry), silence, span_of(closing.window), _alert_id(closing, SILENCE)
+    )
+    update = {
+        "status": "completed",
+        "state": "critical" if silence.silent else "stable",
+        "silence": silence_part(silence, closing.x.log_time),
+        "alerts": [_check_alert(transition) for transition in transitions],
+        "carry": _carry(closing, tracks),
+    }
+    check = _check(closing, baseline).model_copy(update=update)
+    message = f"{closing.model_id} {closing.model_version}: {silence_sentence(silence, closing.x.log_time)}"
+    evidence = _origin(closing, check) | check.model_dump(include={"silence"}, exclude_none=True)
+    events = (alert_event(each, closing.model_id, message, evidence) for each in transitions)
+    return CheckResult(check, tuple(events))
 
 
 def no_baseline(closing: Closing, *, rows: int = 0, carry: Mapping[str, Any] = _NO_CARRY) -> CheckResult:
@@ -174,7 +209,12 @@ def _fields(
         questions[subject] = Question(subject, reference, windows, tolerance)
         keys[subject] = key
     asked = ask(list(questions.values()), policy)
-    return _Found(asked.hypotheses, questions, keys, {}, asked, look_back)
+    hypotheses, rate = asked.hypotheses, None
+    if closing.monitor.silence and closing.monitor.silence.rate_factor:
+        factor, when = closing.monitor.silence.rate_factor, window_words(closing.window)
+        rate = rate_of(closing.window, content.rows, look_back, factor, policy, when)
+        hypotheses = [*hypotheses, rate.hypothesis] if rate else hypotheses
+    return _Found(hypotheses, questions, keys, {}, asked, look_back, rate=rate)
 
 
 def _figures(closing: Closing, baseline: Baseline, content: WindowContent, policy: Policy) -> _Found:
@@ -267,14 +307,8 @@ def _alert(
 ) -> AlertEvent:
     subject, verdict = transition.subject, transition.verdict
     message = f"{closing.model_id} {closing.model_version}: {_sentence(transition, closing, found, policy)}"
-    evidence: dict[str, Any] = {
-        "check_id": check.check_id,
-        "model_version": closing.model_version,
+    evidence: dict[str, Any] = _origin(closing, check) | {
         "condition": condition_of(subject).model_dump(exclude_none=True),
-        "window": closing.check_window.model_dump(exclude_none=True),
-        "cut": closing.check_cut.model_dump(exclude_none=True),
-        "monitor": {"id": closing.monitor.monitor_id, "sha256": closing.monitor_sha256},
-        "baseline": check.baseline.model_dump() if check.baseline else None,
         "policy": policy.as_json(),
         "thresholds": {level: policy.threshold(level) for level in LEVELS[2:]},
         "look_back": [each.check_id for each in found.look_back],
@@ -295,15 +329,29 @@ def _alert(
     return alert_event(transition, closing.model_id, message, evidence)
 
 
+def _origin(closing: Closing, check: CheckCompleted) -> dict[str, Any]:
+    """Return where an alert comes from: all that is needed to read the same rows again."""
+    return {
+        "check_id": check.check_id,
+        "model_version": closing.model_version,
+        "window": closing.check_window.model_dump(exclude_none=True),
+        "cut": closing.check_cut.model_dump(exclude_none=True),
+        "monitor": {"id": closing.monitor.monitor_id, "sha256": closing.monitor_sha256},
+        "baseline": check.baseline.model_dump() if check.baseline else None,
+    }
+
+
 def _sentence(transition: Transition, closing: Closing, found: _Found, policy: Policy) -> str:
     subject, verdict = transition.subject, transition.verdict
     if transition.kind == "resolved":
         effect = verdict.effects[min(verdict.effects)] if verdict else None
-        measure = None if subject in found.figures else effect
+        measure = effect if subject in found.questions else None
         words = resolved_words(transition.reason or "", measure, policy)
         return f"{subject_words(subject)} {words}, {window_words(closing.window)}"
     if subject in found.figures:
         return found.figures[subject].sentence
+    if subject == RATE and found.rate:
+        return found.rate.sentence
     if verdict is None:
         raise ValueError(f"{subject}: {transition.kind} without a verdict")
     merged = [each.window for each in found.look_back[: verdict.trial.scale - 1]]

@@ -19,14 +19,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from modeltrail.drift.counts import FieldCounts, merge
+from modeltrail.drift.counts import FieldCounts
 from modeltrail.drift.policy import SCALES, Policy
 from modeltrail.drift.reference import Reference
 from modeltrail.drift.significance import ks_p_value, psi_p_value, share_p_value
 from modeltrail.drift.states import Aspect, Hypothesis, Subject, Trial
 from modeltrail.drift.statistics import debiased, psi, share_psi
 
-__all__ = ["Asked", "Question", "ask", "kept_bins"]
+__all__ = ["Asked", "Question", "ask", "kept_bins", "merged_counts"]
 
 _ENOUGH = 500
 """Values with which a field shows the bins that it can have."""
@@ -108,6 +108,18 @@ def ask(questions: Sequence[Question], policy: Policy) -> Asked:
     return Asked(hypotheses, insufficient, p_values)
 
 
+def merged_counts(windows: Sequence[FieldCounts]) -> FieldCounts:
+    """Return the sum of the counts of one or more windows, all at once: sixteen windows of every field, each check."""
+    if len(windows) == 1:
+        return windows[0]
+    return FieldCounts(
+        np.sum([each.counts for each in windows], axis=0),
+        sum(each.missing for each in windows),
+        sum(each.unseen for each in windows),
+        sum(each.mistyped for each in windows),
+    )
+
+
 def kept_bins(reference: Reference, n: float, policy: Policy) -> tuple[NDArray[np.intp], NDArray[np.intp]] | None:
     """Return how `n` independent values are compared: order of the coarse bins, and the first of each group of them.
 
@@ -159,12 +171,12 @@ def _shortage(question: Question, policy: Policy) -> str:
 
 
 def _drafts(at: int, question: Question, policy: Policy) -> list[_Draft]:
-    windows, reference = question.windows, question.reference
+    windows = question.windows
     drafts: list[_Draft] = []
     for scale in SCALES:
         if scale > len(windows):
             break
-        merged = merge(windows[:scale], reference.bins) if scale > 1 else windows[0]
+        merged = merged_counts(windows[:scale])
         drafts += (
             draft
             for draft in (

@@ -5,8 +5,8 @@ from typing import Any
 
 from modeltrail.drift.closing import Window
 from modeltrail.drift.content import CountKey
-from modeltrail.drift.counts import FieldCounts, merge
-from modeltrail.drift.evidence import Question
+from modeltrail.drift.counts import FieldCounts
+from modeltrail.drift.evidence import Question, merged_counts
 from modeltrail.drift.policy import Policy
 from modeltrail.drift.reference import Reference
 from modeltrail.drift.significance import chi_square_p_value
@@ -31,7 +31,7 @@ from modeltrail.drift.wording import (
 )
 from modeltrail.events.checks import CheckBin, CheckField, CheckSegment
 
-__all__ = ["check_field", "field_evidence", "field_sentence", "field_statistics", "merged_counts", "segment_of"]
+__all__ = ["check_field", "field_evidence", "field_sentence", "field_statistics", "segment_of"]
 
 
 def field_statistics(reference: Reference, current: FieldCounts) -> tuple[dict[str, float], dict[str, float]]:
@@ -39,7 +39,8 @@ def field_statistics(reference: Reference, current: FieldCounts) -> tuple[dict[s
 
     `psi`, `psi_debiased`, `jensenshannon`, `kl_div` and `chisquare` are of coarse bins or categories, `ks` (with the
     most that binning may hide, `ks_bound`) and `wasserstein` (in standard deviations) of fine bins. `missing_share`,
-    `unseen_share` and `mistyped_share` each with the `_psi` of two bins. What is not defined is left out.
+    `unseen_share` and `mistyped_share` each with the `_psi` of two bins where there are any. What is not defined is
+    left out.
     """
     sample, phi = reference.sample, reference.phi
     found: dict[str, float] = {}
@@ -63,7 +64,8 @@ def field_statistics(reference: Reference, current: FieldCounts) -> tuple[dict[s
         (hits, rows), (hits_before, rows_before) = now_share, before_share
         if rows and rows_before:
             found[f"{aspect}_share"] = hits / rows
-            found[f"{aspect}_psi"] = float(share_psi(hits_before, rows_before, hits, rows))
+            if hits or hits_before:
+                found[f"{aspect}_psi"] = float(share_psi(hits_before, rows_before, hits, rows))
     return found, p_values
 
 
@@ -75,11 +77,6 @@ def _shares(reference: Reference, current: FieldCounts) -> list[tuple[str, tuple
         ("unseen", (reference.unseen(current), present), (sample.unseen, present_before)),
         ("mistyped", (current.mistyped, present), (sample.mistyped, present_before)),
     ]
-
-
-def merged_counts(question: Question, scale: int) -> FieldCounts:
-    """Return the counts of as many windows as the scale says."""
-    return merge(question.windows[:scale], question.reference.bins)
 
 
 def segment_of(by: str, value: str) -> CheckSegment | None:
@@ -97,7 +94,7 @@ def check_field(
         statistics |= {f"effect_{scale}": effect for scale, effect in sorted(verdict.effects.items())}
         p_values = {**others, **p_values, "corrected": verdict.p}
     scale = verdict.trial.scale if verdict and verdict.state != "stable" else None
-    moved = moved_bins(reference, merged_counts(question, scale) if scale else current)
+    moved = moved_bins(reference, merged_counts(question.windows[:scale]) if scale else current)
     return CheckField(
         name=key.name,
         role=reference.role,
@@ -128,7 +125,7 @@ def field_sentence(
     `dep_delay` moved: PSI 0.31 (critical above 0.25) over 5,412 predictions, 2013-07-01 to 2013-07-08; 14 % instead of
     6 % above 60
     """
-    merged = merged_counts(question, verdict.trial.scale)
+    merged = merged_counts(question.windows[: verdict.trial.scale])
     moved: Sequence[Moved] = ()
     if verdict.aspect == "distribution":
         moved = sorted(moved_bins(question.reference, merged), key=lambda each: -abs(each.current - each.reference))

@@ -38,6 +38,7 @@ class WindowCounts:
     window: Window
     monitor_sha256: str
     baseline_sha256: str
+    rows: int
     counts: Mapping[CountKey, FieldCounts]
     listed: LookBack
 
@@ -59,6 +60,7 @@ class WindowCounts:
             window_of(window, {}),
             check.monitor.sha256,
             check.baseline.sha256,
+            check.rows,
             {_key(each): _counts(each) for each in check.fields if each.counts},
             LookBack(check_id=check.check_id, start=window.start, end=window.end, index=window.index),
         )
