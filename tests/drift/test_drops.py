@@ -170,7 +170,7 @@ def test_a_result_without_value_has_no_p_value_and_bad_arguments_are_refused():
         p_beyond_drop(some, MetricReference("auc", 0.8, 10), 0.1)
     with pytest.raises(ValueError, match="max_drop -1: expected 0 or more"):
         p_beyond_drop(some, MetricReference("recall", 0.8, 10), -1)
-    with pytest.raises(ValueError, match="overdispersion 0.5"):
+    with pytest.raises(ValueError, match=r"overdispersion 0\.5"):
         p_beyond_threshold(some, 0.5, overdispersion=0.5)
     perfect = share_result("recall", 50, 50, "rows")
     assert p_beyond_drop(perfect, MetricReference("recall", 1.0, 50), 0) == 1.0

@@ -103,7 +103,9 @@ class BinaryOutcomes:
         self.brier += Moments.of((chances - happened) ** 2)
         tiny = float(np.finfo(np.float64).eps)
         right = np.clip(np.where(happened, chances, 1 - chances), tiny, 1 - tiny)
-        self.log_loss += Moments.of(-np.log(right))
+        # numpy's own log gives other last digits on other processors.
+        logs = np.fromiter(map(math.log, right.tolist()), dtype=np.float64, count=len(right))
+        self.log_loss += Moments.of(-logs)
 
     def __add__(self, other: "BinaryOutcomes") -> "BinaryOutcomes":
         """Return what both sets of rows add up to."""
