@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 ClosingKind = Literal["drift", "performance", "silence", "learn"]
-ClosedBy = Literal["watermark", "advanced", "silence", "count"]
+ClosedBy = Literal["watermark", "advanced", "silence", "count", "max_wait"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

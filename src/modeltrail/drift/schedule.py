@@ -70,6 +70,15 @@ class Panes(Protocol):
         """Return the start of the window with this end."""
         ...
 
+    def between(self, first: int, last: int) -> Times:
+        """Return the starts of all panes from that of one time to that of another."""
+        ...
+
+    @property
+    def reach_us(self) -> int:
+        """How long after the end of a pane the last window ends that holds it."""
+        ...
+
 
 class EvenPanes:
     """Tumbling and sliding windows."""
@@ -88,7 +97,8 @@ class EvenPanes:
         return starts + self._size
 
     def next_ends(self, starts: Times, instants: Times) -> Times:  # noqa: D102
-        return np.maximum(starts, instants - (instants - ORIGIN_US) % self._step) + self._step
+        ends: Times = np.maximum(starts, instants - (instants - ORIGIN_US) % self._step) + self._step
+        return ends
 
     def ends(self, first: Times, last: Times) -> Times:  # noqa: D102
         return np.concatenate(
@@ -98,6 +108,13 @@ class EvenPanes:
 
     def start_of(self, end: int) -> int:  # noqa: D102
         return end - self._size
+
+    def between(self, first: int, last: int) -> Times:  # noqa: D102
+        return np.arange(first - (first - ORIGIN_US) % self._step, last + 1, self._step, dtype=np.int64)
+
+    @property
+    def reach_us(self) -> int:  # noqa: D102
+        return self._size - self._step
 
 
 class CalendarPanes:
@@ -144,6 +161,18 @@ class CalendarPanes:
     def start_of(self, end: int) -> int:  # noqa: D102
         return int(self.starts(np.array([end - 1], dtype=np.int64))[0])
 
+    def between(self, first: int, last: int) -> Times:  # noqa: D102
+        found = []
+        while first <= last:
+            start = self.starts(np.array([first], dtype=np.int64))
+            found.append(start)
+            first = int(self.first_ends(start)[0])
+        return np.concatenate([np.empty(0, dtype=np.int64), *found])
+
+    @property
+    def reach_us(self) -> int:  # noqa: D102
+        return 0
+
     def _forget(self) -> None:
         # The last pane is one that holds nothing, so that an index of -1 finds it, too.
         self._starts = np.array([np.iinfo(np.int64).max], dtype=np.int64)
@@ -167,10 +196,10 @@ class CalendarPanes:
     def _walked(self, time: int, end: int, walk: Iterator[int]) -> tuple[int, int, Iterator[int]] | None:
         """Go on from the pane before, a few steps at most."""
         start = end
-        for _, end in zip(range(_WALK), walk, strict=False):
-            if end > time:
-                return start, end, walk
-            start = end
+        for _, found in zip(range(_WALK), walk, strict=False):
+            if found > time:
+                return start, found, walk
+            start = found
         return None
 
     def _sought(self, time: int) -> tuple[int, int, Iterator[int]]:
