@@ -5,6 +5,7 @@ else as a mapping, else by its `to_dict("list")`. Values keep their kinds as in 
 are the texts "true" and "false", null and NaN are missing.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -157,7 +158,10 @@ def _read_objects(frame: Frame, name: str, values: list[object]) -> None:
         frame.times[name] = np.array([_microseconds(value, name) for value in values], dtype=np.int64)
         return
     try:
-        frame.columns[name] = Column.from_values(values)
+        # In a pandas column of objects, NaN is how null is written.
+        frame.columns[name] = Column.from_values(
+            None if isinstance(value, float) and math.isnan(value) else value for value in values
+        )
     except TypeError as error:
         frame.unread[name] = str(error)
 

@@ -76,7 +76,7 @@ def share_p_value(
     """Return the p-value of a share (missing, unseen, mistyped), for the null: two-bin PSI at most `delta0`.
 
     Where at least five independent hits are expected it is that of the two-bin PSI, for a change to either side.
-    Below, where a fall could not be seen anyway, it is for a rise: the larger of two exact binomial tails, P(X >= hits) with
+    Below, where a fall could not be seen anyway, it is for a rise: the larger of two exact binomial tails P(X >= hits)
 
     - X ~ B(n, s), s the share at a PSI of `delta0` above the reference's own, (hits + 1/2) / (m + 1);
     - X ~ B(hits of both sides, n / (n + m)), which does not take the reference's share for known: nothing in 100 rows
