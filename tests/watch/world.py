@@ -214,6 +214,8 @@ class World:
             while every and (at := at + self.rng.expovariate(1 / every)) < end:
                 self.loop.after(at, what)
         self.loop.run(end + rest_s)
+        for worker in self.workers.values():
+            self.loop.kill(worker.process)
         assert not self.problems, self.problems
         return Published.of(self.published)
 

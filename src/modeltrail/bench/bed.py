@@ -10,7 +10,7 @@ import os
 import sys
 import urllib.request
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -81,17 +81,20 @@ def _as_environment(settings: Settings) -> dict[str, str]:
     return found
 
 
-class Worker:
-    """One ledger worker as a process; `number` counts from 1."""
+_PORT_OF_ROLE = {"ledger": "MODELTRAIL_WORKER__HTTP_PORT", "drift": "MODELTRAIL_DRIFT__HTTP_PORT"}
 
-    def __init__(self, number: int, directory: Path, environ: Mapping[str, str]) -> None:
+
+class Worker:
+    """One worker as a process; `number` counts from 1."""
+
+    def __init__(self, number: int, directory: Path, environ: Mapping[str, str], *, role: str = "ledger") -> None:
         port = free_port()
         self._ready_url = f"http://127.0.0.1:{port}/readyz"
         self.child = ChildProcess(
             f"worker {number}",
-            [sys.executable, "-m", "modeltrail.cli.main", "worker", "--role", "ledger"],
+            [sys.executable, "-m", "modeltrail.cli.main", "worker", "--role", role],
             log=directory / f"worker-{number}.log",
-            env={**environ, "MODELTRAIL_WORKER__HTTP_PORT": str(port)},
+            env={**environ, _PORT_OF_ROLE[role]: str(port)},
         )
 
     @property
@@ -116,9 +119,18 @@ class Bed:
     """Topics, a database and workers on `ground`, as a context manager.
 
     `partitions` are those of each topic; `topics_of` another bed whose topics are read again, from their beginning.
+    `families` are those that ledger workers chain.
     """
 
-    def __init__(self, ground: Ground, *, partitions: int, topics_of: "Bed | None" = None) -> None:
+    def __init__(
+        self,
+        ground: Ground,
+        *,
+        partitions: int,
+        topics_of: "Bed | None" = None,
+        families: Sequence[str] = ("predictions",),
+    ) -> None:
+        self._families = tuple(families)
         self.name = "bench_" + uuid.uuid4().hex[:10]
         self.ground = ground
         self.partitions = partitions
@@ -141,7 +153,8 @@ class Bed:
             "MODELTRAIL_TOPICS__PARTITIONS__DEFAULT": str(self.partitions),
             "MODELTRAIL_CLICKHOUSE__DATABASE": self.name,
             "MODELTRAIL_WORKER__GROUP": self.name,
-            "MODELTRAIL_WORKER__FAMILIES": "predictions",
+            "MODELTRAIL_WORKER__FAMILIES": ",".join(self._families),
+            "MODELTRAIL_DRIFT__GROUP": f"{self.name}_drift",
         }
 
     def settings(self) -> Settings:
@@ -190,9 +203,9 @@ class Bed:
         if self._owns_topics:
             asyncio.run(_delete_topics(self.settings()))
 
-    def start_worker(self) -> Worker:
-        """Start one more worker, and return at once."""
-        worker = Worker(len(self._workers) + 1, self.directory, self.environ(self.ground.writer))
+    def start_worker(self, role: str = "ledger") -> Worker:
+        """Start one more worker of a role, and return at once."""
+        worker = Worker(len(self._workers) + 1, self.directory, self.environ(self.ground.writer), role=role)
         worker.child.start(lambda: True, deadline_seconds=_ANSWER_S)
         self._workers.append(worker)
         return worker

@@ -5,7 +5,7 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import aiokafka
 
@@ -22,31 +22,49 @@ _LONGEST_S = 3600.0
 
 
 def fill(
-    settings: Settings, topic: str, partitions: int, events: int, *, transactions: int, advance: Callable[[int], None]
+    settings: Settings,
+    topic: str,
+    partitions: int,
+    events: int,
+    *,
+    transactions: int,
+    advance: Callable[[int], None],
+    value: Callable[[int], bytes] = prediction,
+    batch_records: int = _BATCH_RECORDS,
 ) -> None:
     """Write `events` predictions to `topic`, spread evenly over its partitions; returns once all are acknowledged.
 
     `transactions` is the number of records in one transaction, each of which goes to one partition; 0 for none.
-    `advance` is told how many more have been written. Raises UnavailableError where the broker fails.
+    `advance` is told how many more have been written. `value` makes the record with a number, and `batch_records` of
+    them fit into a batch. Raises UnavailableError where the broker fails.
     """
+    plan = _Filling(topic, partitions, events, transactions, min(transactions or batch_records, batch_records), value)
 
     async def run() -> None:
         async with broker_errors(settings, timeout_s=_LONGEST_S):
-            await _write(settings, topic, partitions, events, transactions=transactions, advance=advance)
+            await _write(settings, plan, advance)
 
     asyncio.run(run())
 
 
-async def _write(
-    settings: Settings, topic: str, partitions: int, events: int, *, transactions: int, advance: Callable[[int], None]
-) -> None:
+class _Filling(NamedTuple):
+    topic: str
+    partitions: int
+    events: int
+    transactions: int
+    size: int
+    """Records in a batch."""
+    value: Callable[[int], bytes]
+
+
+async def _write(settings: Settings, plan: _Filling, advance: Callable[[int], None]) -> None:
+    topic, partitions, events, transactions, size, value = plan
     options: dict[str, Any] = {"acks": "all", "max_batch_size": _BATCH_BYTES}
     if transactions:
         options["transactional_id"] = f"modeltrail-bench-{uuid.uuid4().hex}"
     producer = aiokafka.AIOKafkaProducer(**kafka_client_args(settings), **options)
     await producer.start()
     try:
-        size = min(transactions or _BATCH_RECORDS, _BATCH_RECORDS)
         waiting: deque[Any] = deque()
         in_transaction = 0
         for number, first in enumerate(range(0, events, size)):
@@ -55,7 +73,7 @@ async def _write(
                 await producer.begin_transaction()
             # Of a transaction that is larger than a batch every batch goes to the same partition.
             partition = (first // transactions if transactions else number) % partitions
-            waiting.append(await producer.send_batch(_batch(producer, first, count), topic, partition=partition))
+            waiting.append(await producer.send_batch(_batch(producer, first, count, value), topic, partition=partition))
             in_transaction += count
             while len(waiting) >= _IN_FLIGHT:
                 await waiting.popleft()
@@ -69,11 +87,11 @@ async def _write(
         await producer.stop()
 
 
-def _batch(producer: Any, first: int, count: int) -> Any:
+def _batch(producer: Any, first: int, count: int, value: Callable[[int], bytes]) -> Any:
     batch = producer.create_batch()
     now = time.time_ns() // 1_000_000
     for number in range(first, first + count):
-        appended = batch.append(key=b"delays", value=prediction(number), timestamp=now)
+        appended = batch.append(key=b"delays", value=value(number), timestamp=now)
         if appended is None:
             raise RuntimeError(f"{count} records do not fit into a batch of {_BATCH_BYTES} bytes")
     batch.close()

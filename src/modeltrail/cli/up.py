@@ -42,10 +42,10 @@ def up(
     ] = 0,
     json: JsonOption = False,
 ) -> None:
-    """Start a broker, a store and a worker on this machine, and keep them until Ctrl-C.
+    """Start a broker, a store and a worker of each role on this machine, and keep them until Ctrl-C.
 
     For development: everything listens on 127.0.0.1. With --json the addresses are printed in one line once all of it
-    is ready. Ctrl-C lets the worker finish what was published, then stops; a second one stops at once.
+    is ready. Ctrl-C lets the workers finish what was published, then stops; a second one stops at once.
     """
     from modeltrail.demo.directory import mark_as_used
     from modeltrail.demo.installation import Installation

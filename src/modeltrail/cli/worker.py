@@ -1,4 +1,4 @@
-"""`modeltrail worker`: chain records and store them."""
+"""`modeltrail worker`: chain records and store them, or watch models."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -15,6 +15,7 @@ class Role(StrEnum):
     """What a worker does."""
 
     LEDGER = "ledger"
+    DRIFT = "drift"
 
 
 def register(app: typer.Typer) -> None:
@@ -23,6 +24,7 @@ def register(app: typer.Typer) -> None:
         "worker",
         epilog=examples(
             "modeltrail worker --role ledger",
+            "modeltrail worker --role drift",
             "modeltrail worker --config /etc/modeltrail.toml --set worker.http_port=0",
         ),
     )(worker)
@@ -35,14 +37,15 @@ def worker(
     *,
     json: JsonOption = False,
 ) -> None:
-    """Chain every record of the audited topics and store it, until SIGINT or SIGTERM.
+    """Do one part of the service until SIGINT or SIGTERM: chain and store records, or watch models for drift.
 
-    Several workers share the partitions. Health and metrics are served on worker.http_port.
+    The role ledger chains every record of the audited topics; the role drift reads the ledger and publishes checks
+    and alerts. Several workers of a role share its work. Health and metrics are served on worker.http_port, and on
+    drift.http_port.
     """
     import asyncio
 
     from modeltrail.streaming.logs import configure_logs
-    from modeltrail.streaming.worker import run_worker
 
     settings = settings_of(config, assignments)
     configure_logs(settings.log.level, settings.log.format)
@@ -52,5 +55,12 @@ def worker(
         if json:
             out.record({"role": role.value, "ready": True, "http": address})
 
-    asyncio.run(run_worker(settings, on_ready=ready))
+    if role is Role.DRIFT:
+        from modeltrail.streaming.drift_worker import run_drift_worker
+
+        asyncio.run(run_drift_worker(settings, on_ready=ready))
+    else:
+        from modeltrail.streaming.worker import run_worker
+
+        asyncio.run(run_worker(settings, on_ready=ready))
     out.result({"role": role.value, "stopped": True})

@@ -3,7 +3,7 @@
 What `modeltrail up` keeps running and what the demo runs on. Other commands find it by the settings files in the
 directory, which hold passwords and are readable by their owner only:
 
-    modeltrail.toml    as the store's user `writer`: worker, publish, verify, heads, entry
+    modeltrail.toml    as the store's user `writer`: worker of both roles, publish, verify, heads, entry
     migrator.toml      as `migrator`: migrate, rebuild
 
 Every process is a child of this one and ends with it, whatever ends it.
@@ -19,6 +19,7 @@ import time
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 from modeltrail.embedded.credentials import Role
 from modeltrail.embedded.directory import DirectoryLock, free_port, prepare_directory, write_private
@@ -30,32 +31,43 @@ from modeltrail.storage.client import connect
 from modeltrail.storage.migrations import apply
 from modeltrail.streaming.topics import required_topics
 
-__all__ = ["SETTINGS_FILE", "Installation", "WorkerProcess"]
+__all__ = ["SETTINGS_FILE", "Installation", "WorkerProcess", "WorkerRole"]
+
+WorkerRole = Literal["ledger", "drift"]
 
 SETTINGS_FILE = "modeltrail.toml"
 _MIGRATOR_FILE = "migrator.toml"
 _WHAT = "the local installation"
 _ANSWER_S = 2.0
 _WORKER_STOP_S = 60.0
+_PORT_OF_ROLE = {"ledger": "MODELTRAIL_WORKER__HTTP_PORT", "drift": "MODELTRAIL_DRIFT__HTTP_PORT"}
 _LAG_OF_PARTITION = re.compile(r'^modeltrail_lag_records\{partition="(\d+)",topic="([^"]+)"\} (\S+)', re.MULTILINE)
 
 
 class WorkerProcess:
-    """One ledger worker, as a process of its own. `number` counts from 1."""
+    """One worker, as a process of its own. `number` counts the workers of a role from 1."""
 
-    def __init__(self, number: int, directory: Path, settings_file: Path, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        number: int,
+        directory: Path,
+        settings_file: Path,
+        environ: Mapping[str, str],
+        *,
+        role: WorkerRole = "ledger",
+    ) -> None:
         self.number = number
-        self.name = f"worker {number}"
+        self.name = f"worker {number}" if role == "ledger" else f"{role} worker {number}"
         self.address = f"http://127.0.0.1:{free_port()}"
         self._started = 0.0
         self.child = ChildProcess(
             self.name,
             [
-                sys.executable, "-m", "modeltrail.cli.main", "worker", "--role", "ledger",
+                sys.executable, "-m", "modeltrail.cli.main", "worker", "--role", role,
                 "--config", str(settings_file),
             ],
-            log=directory / f"worker-{number}.log",
-            env={**environ, "MODELTRAIL_WORKER__HTTP_PORT": self.address.rpartition(":")[2]},
+            log=directory / f"{self.name.replace(' ', '-')}.log",
+            env={**environ, _PORT_OF_ROLE[role]: self.address.rpartition(":")[2]},
         )  # fmt: skip
 
     def start(self) -> None:
@@ -124,9 +136,17 @@ class Installation:
             self._lock.release()
             raise
         self.memory_only = broker == "tansu"
-        ours = ("MODELTRAIL_KAFKA__", "MODELTRAIL_CLICKHOUSE__", "MODELTRAIL_CONFIG", "MODELTRAIL_WORKER__HTTP_")
+        ours = ("MODELTRAIL_KAFKA__", "MODELTRAIL_CLICKHOUSE__", "MODELTRAIL_CONFIG", *_PORT_OF_ROLE.values())
         self.environ = {name: value for name, value in environ.items() if not name.startswith(ours)}
         self.workers: list[WorkerProcess] = []
+        """Ledger workers."""
+        self.watchers: list[WorkerProcess] = []
+        """Drift workers."""
+
+    @property
+    def processes(self) -> list[WorkerProcess]:
+        """The workers of both roles."""
+        return [*self.workers, *self.watchers]
 
     @property
     def settings_file(self) -> Path:
@@ -167,6 +187,9 @@ class Installation:
             "",
             "[worker]",
             "http_port = 0",
+            "",
+            "[drift]",
+            "http_port = 0",
         ]
         write_private(file, "\n".join(lines) + "\n")
 
@@ -189,11 +212,12 @@ class Installation:
         self.stack.create_topics(topics)
         return topics
 
-    def start_worker(self) -> WorkerProcess:
-        """Start one more worker, and return at once."""
-        worker = WorkerProcess(len(self.workers) + 1, self.directory, self.settings_file, self.environ)
+    def start_worker(self, role: WorkerRole = "ledger") -> WorkerProcess:
+        """Start one more worker of a role, and return at once."""
+        of_role = self.watchers if role == "drift" else self.workers
+        worker = WorkerProcess(len(of_role) + 1, self.directory, self.settings_file, self.environ, role=role)
         worker.start()
-        self.workers.append(worker)
+        of_role.append(worker)
         return worker
 
     def check(self) -> None:
@@ -204,7 +228,7 @@ class Installation:
         ):
             if not running:
                 raise UnavailableError(f"{name} ended by itself (log: {log})")
-        for worker in self.workers:
+        for worker in self.processes:
             if not worker.child.running:
                 tail = worker.child.log_tail(4)
                 raise UnavailableError(
@@ -214,11 +238,12 @@ class Installation:
 
     def stop_workers(self) -> None:
         """Ask all workers to store what they hold and end, and wait for them."""
-        for worker in self.workers:
+        for worker in self.processes:
             worker.ask_to_end()
-        for worker in self.workers:
+        for worker in self.processes:
             worker.child.stop(grace_seconds=_WORKER_STOP_S)
         self.workers.clear()
+        self.watchers.clear()
 
     def stop(self) -> None:
         """End everything in an orderly way: workers, store, broker."""
@@ -231,7 +256,7 @@ class Installation:
     def kill(self) -> None:
         """End everything at once."""
         try:
-            for worker in self.workers:
+            for worker in self.processes:
                 worker.child.kill()
             self.stack.kill()
         finally:

@@ -21,7 +21,7 @@ _SHORT_LIFE_S = 20.0
 
 
 def start(installation: Installation, screen: Screen, *, workers: int) -> None:
-    """Start everything and return once the workers have their partitions.
+    """Start everything, `workers` ledger workers and one drift worker, and return once they have their partitions.
 
     Raises what the parts raise, UnavailableError when a worker is not ready after 90 seconds.
     """
@@ -41,8 +41,8 @@ def start(installation: Installation, screen: Screen, *, workers: int) -> None:
         screen.done("ledger", f"{chains} chains are there already")
         if installation.memory_only:
             screen.more("The local broker begins with an empty log: each goes on in a new epoch, which is normal here.")
-    started = [installation.start_worker() for _ in range(workers)]
-    with screen.waiting("workers join the consumer group"):
+    started = [*(installation.start_worker() for _ in range(workers)), installation.start_worker("drift")]
+    with screen.waiting("workers join their consumer groups"):
         _await_ready(installation, started)
     for worker in started:
         screen.done(worker.name, f"pid {worker.pid}  health and metrics on {worker.address}")
@@ -78,6 +78,7 @@ def addresses(installation: Installation) -> dict[str, Any]:
         "clickhouse": {"host": store.host, "port": store.port, "database": store.database},
         "credentials": str(credentials_file(installation)),
         "workers": [{"pid": worker.pid, "address": worker.address} for worker in installation.workers],
+        "drift_workers": [{"pid": worker.pid, "address": worker.address} for worker in installation.watchers],
     }
 
 
@@ -93,7 +94,7 @@ def keep(installation: Installation, screen: Screen) -> None:
     """
     while True:
         time.sleep(_LOOK_S)
-        for worker in [worker for worker in installation.workers if not worker.child.running]:
+        for worker in [worker for worker in installation.processes if not worker.child.running]:
             if worker.age_s < _SHORT_LIFE_S:
                 installation.check()
             screen.struck(worker.name, f"ended with exit code {worker.child.returncode}; starting it again")

@@ -1,8 +1,8 @@
 """The broker as the watch asks it: how topics are divided, and whether a partition has nothing more to say."""
 
 import asyncio
-from collections.abc import Collection, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from typing import Any, TypeVar
 
 import aiokafka
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
@@ -13,6 +13,8 @@ from modeltrail.streaming.tolerant_records import as_it_stands
 from modeltrail.watch.protocols import Idle, Layout
 
 __all__ = ["KafkaBroker"]
+
+T = TypeVar("T")
 
 PATIENCE_S = 20.0
 """How long one question may take before it counts as not answered."""
@@ -62,7 +64,7 @@ class KafkaBroker:
             len(numbers[self._blocks]),
         )
 
-    async def _ask(self, question: Any) -> Any:
+    async def _ask(self, question: Callable[[Any], Awaitable[T]]) -> T:
         async with self._turn:
             try:
                 async with asyncio.timeout(PATIENCE_S):

@@ -14,16 +14,13 @@ Alerts go out before their check for that reason: where a check is, everything t
 import asyncio
 import zlib
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from typing import Any, TypeVar
 
-import numpy as np
-
 from modeltrail.drift.closing import Closing
-from modeltrail.drift.narrow import NO_PREDICTION, Change, NarrowRows
 from modeltrail.drift.watch import Watch
 from modeltrail.errors import BrokerUnavailableError, InvalidEventError, TamperError, UnavailableError
 from modeltrail.events.alerts import AlertRaised, AlertResolved
@@ -96,7 +93,8 @@ class Session:
         self._shares = shares
         self._over = asyncio.Event()
         self._news = asyncio.Event()
-        self._watch = Watch()
+        self._watch = Watch(serves=self._serves)
+        self._models: set[str] = set()
         self._reading = Reading()
         self._read: dict[Chain, Frontier] = {}
         self._advanced_at: dict[PartitionId, float] = {}
@@ -160,13 +158,8 @@ class Session:
             max_wait_s=self._options.max_wait_s,
         ):
             ready = self._reading.take(limit.log_time)
-            closings = self._watch.feed(ready.rows, ready.changes)
-            self._queue.extend(
-                replace(each, incomplete=limit.incomplete) if limit.incomplete else each for each in closings
-            )
-        self._given.observer.looked(
-            entries=entries, waiting=len(self._reading), lag=lag, models=len(self._watch.models)
-        )
+            self._queue.extend(self._watch.feed(ready.rows, ready.changes, incomplete=limit.incomplete))
+        self._given.observer.looked(entries=entries, waiting=len(self._reading), lag=lag, models=len(self._models))
         await self._close_all()
         return lag > 0 and entries > 0
 
@@ -185,7 +178,8 @@ class Session:
             # A later epoch may only be read when the one before is: its entries come after those in watch order.
             if last >= first and chain.of not in unfinished:
                 rows, changes = await self._patiently(partial(ledger.read, chain, first, last))
-                self._reading.add(chain, self._ours(rows), self._told(changes), at=clock.monotonic())
+                self._reading.add(chain, rows, changes, at=clock.monotonic())
+                self._models.update(filter(self._serves, rows.models))
                 log_time = frontier.log_time if last == frontier.seq else int(rows.log_time[-1])
                 self._read[chain] = Frontier(last, log_time)
                 self._advanced_at[chain.of] = clock.monotonic()
@@ -198,18 +192,6 @@ class Session:
 
     def _serves(self, model_id: str) -> bool:
         return share_of(model_id, self._layout.shares) in self._shares
-
-    def _ours(self, rows: NarrowRows) -> NarrowRows:
-        """Keep every row, because cuts count them, and the models of this share only."""
-        # One more at the end, where the code of no prediction looks.
-        table = np.array(
-            [*(code if self._serves(name) else NO_PREDICTION for code, name in enumerate(rows.models)), NO_PREDICTION],
-            dtype=np.int32,
-        )
-        return replace(rows, model=table[rows.model])
-
-    def _told(self, changes: Sequence[Change]) -> list[Change]:
-        return [change for change in changes if self._serves(change.told.model_id)]
 
     # Who is waited for
 
