@@ -114,7 +114,7 @@ def _column(feature: int, values: Values) -> Column:
 
 def _model(world: str, rows: int, rng: np.random.Generator) -> _Model:
     """Return a model with a baseline. Where rows depend on each other, the baseline carries times, and learns it."""
-    sample = draw(world, REFERENCE_ROWS, rng)
+    sample = draw("independent" if world == "wobble" else world, REFERENCE_ROWS, rng)
     references = []
     for at, values in enumerate(sample):
         column = _column(at, values)

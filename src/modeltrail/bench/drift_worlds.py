@@ -84,7 +84,8 @@ def draw(world: str, rows: int, rng: np.random.Generator) -> list[Values]:
 def _feature(at: int, world: str, rows: int, rng: np.random.Generator) -> Values:
     if at in _CATEGORICAL:
         return rng.choice(CATEGORIES, rows, p=_WEIGHTS).astype(np.float64)
-    values = rng.standard_exponential(rows) if at in _EXPONENTIAL else rng.standard_normal(rows)
-    if world == "wobble":
-        values += _WOBBLE * rng.standard_normal()
+    wobble = _WOBBLE * rng.standard_normal() if world == "wobble" else 0.0
+    if at in _EXPONENTIAL:  # by a factor: an offset would move values beyond the edge of the distribution
+        return rng.standard_exponential(rows) * (1 + wobble)
+    values = rng.standard_normal(rows) + wobble
     return np.where(rng.random(rows) < 0.05, np.nan, values) if at == _SOME_MISSING else values

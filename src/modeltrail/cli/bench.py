@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -163,6 +163,65 @@ def scale(
         ],
     )
     out.result(figures)
+
+
+@bench.command(
+    name="drift-quality",
+    epilog=examples(
+        "modeltrail bench drift-quality", "modeltrail bench drift-quality --windows 200 --changes 40 --json"
+    ),
+)
+def drift_quality(
+    windows: Annotated[int, typer.Option(min=10, help="Windows of each length in which nothing happens.")] = 1000,
+    changes: Annotated[int, typer.Option(min=5, help="Changes of each kind, at each length of a window.")] = 100,
+    rows: Annotated[str, typer.Option(metavar="N,...", help="Rows of a window.")] = "200,1000,5000",
+    seed: Annotated[int, typer.Option(min=0, help="The same seed, the same figures.")] = 1,
+    json: JsonOption = False,
+) -> None:
+    """How often the drift policy cries wolf, and what it finds; beside it the defaults of others, on the same data."""
+    from modeltrail.bench.drift_quality import QualityPlan, measure_quality
+    from modeltrail.demo.interrupts import interruptible
+
+    out = Output(json=json)
+    lengths = _numbers("--rows", rows)
+    for length in lengths:
+        if length < 50 or length % 5:  # sessions of five
+            raise ConfigurationError(f"--rows {length}: expected multiples of 5 from 50")
+    with interruptible(), ExitStack() as shown:
+
+        def stage(what: str, total: int) -> Callable[[int], None]:
+            shown.close()
+            return shown.enter_context(out.progress(what, total=total, unit="windows")).advance
+
+        figures = measure_quality(QualityPlan(windows, changes, lengths, seed), stage)
+    for kind, title in (
+        ("false_raises", f"False raises per 1,000 windows x 20 features, at {rows} rows a window"),
+        ("alerts", "Of these, alerts that people are sent"),
+        ("power", f"Changes found within three windows, at {rows} rows a window"),
+        ("alert_power", "Changes that people are told of within three windows"),
+    ):
+        _quality_table(out, title, kind, figures["cells"])
+    out.line(
+        f"Default policy: at most {figures['false_raises_default_max']:.2g} false raises where nothing happens; "
+        f"{figures['power_default']:.0%} of all changes found."
+    )
+    out.result(figures)
+
+
+def _quality_table(out: Output, title: str, kind: str, cells: list[dict[str, Any]]) -> None:
+    """Print one figure: policies in rows, worlds in columns, the lengths of windows within a cell."""
+    told = [cell for cell in cells if kind in cell]
+    worlds = list(dict.fromkeys(cell["world"] for cell in told))
+    form = "{:.1f}" if kind in ("false_raises", "alerts") else "{:.2f}"
+    body = [
+        [policy]
+        + [
+            " / ".join(form.format(c[kind]) for c in told if c["policy"] == policy and c["world"] == world)
+            for world in worlds
+        ]
+        for policy in dict.fromkeys(cell["policy"] for cell in told)
+    ]
+    out.table(["", *worlds], body, title=title)
 
 
 _BAR = 40
