@@ -51,6 +51,18 @@ def test_a_share_against_a_known_border_is_the_exact_binomial_test(hits, of):
         assert p_beyond_threshold(growing, border) == pytest.approx(greater, rel=1e-9, abs=1e-300)
 
 
+@pytest.mark.parametrize(
+    ("hits", "of", "known", "rows"), [(30, 60, 200, 300), (5, 40, 90, 300), (700, 1000, 1500, 2000)]
+)
+def test_a_share_against_an_uncertain_reference_is_fishers_exact_test(hits, of, known, rows):
+    reference = MetricReference.known("recall", known / rows, rows)
+    fisher = stats.fisher_exact([[hits, of - hits], [known, rows - known]], alternative="less").pvalue
+    assert p_beyond_drop(share_result("recall", hits, of, "rows"), reference, 0) == pytest.approx(fisher, rel=1e-6)
+    mirrored = MetricReference.known("error_rate", 1 - known / rows, rows)
+    found = p_beyond_drop(share_result("error_rate", of - hits, of, "rows"), mirrored, 0)
+    assert found == pytest.approx(fisher, rel=1e-6)
+
+
 def test_f1_is_tested_as_the_share_that_it_is_a_function_of():
     outcomes = BinaryOutcomes(true_positives=60, false_positives=20, false_negatives=20, true_negatives=900)
     found = p_beyond_threshold(outcomes.measure("f1"), f1_of_share(0.7))

@@ -6,7 +6,8 @@ taken at the border of the null, so that a change within the allowed one gives a
 than it says. The reference is an estimate too: its variance is added where it is known.
 
 * A share of rows (accuracy, error rate, precision, recall; f1 as the share that it is a function of): exact binomial at
-  the border. With an uncertain reference also the pooled score test; the larger of the two p-values counts.
+  the border. With an uncertain reference also Fisher's exact test, generalised to drops other than 0; the larger of the
+  two p-values counts.
 * A mean (brier, log loss, mape, mae; rmse by its square): Student's t with the degrees of freedom of Welch and
   Satterthwaite.
 * An area (auc): normal, with DeLong's variance or, where larger, that of Hanley and McNeil at the border.
@@ -21,6 +22,7 @@ from dataclasses import dataclass
 from scipy import special
 
 from modeltrail.drift.auc import hanley_mcneil
+from modeltrail.drift.gaps import p_of_difference
 from modeltrail.drift.metrics import (
     LOWER_IS_BETTER,
     Area,
@@ -94,7 +96,7 @@ def p_beyond_drop(
     if not max_drop >= 0:
         raise ValueError(f"max_drop {max_drop}: expected 0 or more")
     border = reference.value + (max_drop if result.metric in LOWER_IS_BETTER else -max_drop)
-    return _p(result, border, reference.variance, reference.n, overdispersion)
+    return _p(result, border, reference.value, reference.variance, reference.n, overdispersion)
 
 
 def p_beyond_threshold(result: MetricResult, threshold: float, *, overdispersion: float = 1.0) -> float | None:
@@ -102,10 +104,10 @@ def p_beyond_threshold(result: MetricResult, threshold: float, *, overdispersion
 
     The right side is at most the threshold where lower is better (mape .15), else at least.
     """
-    return _p(result, threshold, 0.0, 0, overdispersion)
+    return _p(result, threshold, threshold, 0.0, 0, overdispersion)
 
 
-def _p(result: MetricResult, border: float, variance: float, m: int, phi: float) -> float | None:
+def _p(result: MetricResult, border: float, value: float, variance: float, m: int, phi: float) -> float | None:
     if result.value is None or result.se is None:
         return None
     if not phi >= 1:
@@ -114,16 +116,16 @@ def _p(result: MetricResult, border: float, variance: float, m: int, phi: float)
     match result.basis:
         case Share(hits, of):
             if result.metric == "f1":
-                return _p_f1(hits, of, border, variance, phi)
-            return _p_share(hits, of, border, variance, phi, grows=grows)
+                return _p_f1(hits, of, border, value, variance, phi)
+            return _p_share(hits, of, border, value, variance, phi, grows=grows)
         case Mean(of):
-            value, se = result.value, result.se
+            measured, se = result.value, result.se
             if result.metric == "rmse":  # the test is one of the mean squared error
                 if border < 0:
                     border = 0.0
                 variance *= 4 * border * border
-                value, border, se = value * value, border * border, 2 * value * se
-            return _p_mean(value - border, phi * se * se, of, variance, m)
+                measured, border, se = measured * measured, border * border, 2 * measured * se
+            return _p_mean(measured - border, phi * se * se, of, variance, m)
         case Area(positives, negatives):
             at_border = hanley_mcneil(min(1.0, max(0.0, border)), positives, negatives)
             return _p_normal(border - result.value, phi * max(result.se * result.se, at_border) + variance)
@@ -135,33 +137,31 @@ def _p(result: MetricResult, border: float, variance: float, m: int, phi: float)
             raise ValueError(f"{result.metric}: a result with a value but without a basis")
 
 
-def _p_f1(hits: int, of: int, border: float, variance: float, phi: float) -> float:
+def _p_f1(hits: int, of: int, border: float, f1: float, variance: float, phi: float) -> float:
     """Test F1 as the share that it is a function of."""
     if border <= 0:
         return 1.0
-    border = min(border, 1.0)
-    slope = 2 / ((2 - border) * (2 - border))  # of the share by F1
-    return _p_share(hits, of, share_of_f1(border), slope * slope * variance, phi, grows=False)
+    f1 = min(1.0, max(0.0, f1))
+    slope = 2 / ((2 - f1) * (2 - f1))  # of the share by F1
+    share = share_of_f1(f1)
+    return _p_share(hits, of, share_of_f1(min(border, 1.0)), share, slope * slope * variance, phi, grows=False)
 
 
-def _p_share(hits: int, of: int, border: float, variance: float, phi: float, *, grows: bool) -> float:
-    """Test a share of rows that is worse when it grows, or when it falls."""
+def _p_share(hits: int, of: int, border: float, share: float, variance: float, phi: float, *, grows: bool) -> float:
+    """Test a share of rows that is worse when it grows, or when it falls; `share` is the reference's."""
     if grows:  # many hits are as good as few misses
-        hits, border = of - hits, 1 - border
+        hits, border, share = of - hits, 1 - border, 1 - share
     if border <= 0:
         return 1.0
     border = min(border, 1.0)
     # P(at most hits) of a binomial, as an incomplete beta function: defined for the fewer rows that dependence leaves.
     rows, count = of / phi, hits / phi
     exact = 1.0 if hits == of else float(special.betaincc(count + 1, rows - count, border))
-    if variance <= 0:
+    if not (variance > 0 and 0 < share < 1):
         return exact
-    # The score test at what both samples say together, if the null's border is true: the reference weighs as the rows
-    # that would give its variance.
-    weight = border * (1 - border) / variance
-    pooled = (count + weight * border) / (rows + weight)
-    spread = pooled * (1 - pooled) * (1 / rows + 1 / weight) if weight > 0 else variance
-    return max(exact, _p_normal(border - hits / of, spread))
+    # The reference weighs as the trials that would give its variance.
+    trials = share * (1 - share) / variance
+    return max(exact, p_of_difference(count, rows, share * trials, trials, share - border))
 
 
 def _p_mean(beyond: float, square: float, n: int, reference_square: float, m: int) -> float:

@@ -21,7 +21,7 @@ from scipy import special
 
 from modeltrail.drift.metrics import LEVEL
 
-__all__ = ["MEANS", "GapResult", "GroupFigure", "largest_gap", "p_beyond_gap"]
+__all__ = ["MEANS", "GapResult", "GroupFigure", "largest_gap", "p_beyond_gap", "p_of_difference"]
 
 MEANS = frozenset({"mean_score", "calibration"})
 """The metrics of bias that are means; the others are shares."""
@@ -146,10 +146,10 @@ def _p_of_shares(one: GroupFigure, other: GroupFigure, gap: float, phi: float) -
     """Test a difference of shares, or of means as shares, at the border of the null; both tails."""
     low, high = sorted((one, other), key=lambda group: (group.figure, group.value))
     trials = low.hits / phi, low.trials / phi, high.hits / phi, high.trials / phi
-    return _overlap(*trials, gap) + _overlap(*trials, -gap)
+    return p_of_difference(*trials, gap) + p_of_difference(*trials, -gap)
 
 
-def _overlap(low_hits: float, low_of: float, high_hits: float, high_of: float, gap: float) -> float:
+def p_of_difference(low_hits: float, low_of: float, high_hits: float, high_of: float, gap: float) -> float:
     """Return P(H - L <= gap), L ~ Beta(hits + 1, misses) of the low group and H ~ Beta(hits, misses + 1) of the high.
 
     For gap 0 this is the p-value of Fisher's exact test (Altham 1969). Where a group has no misses (or no hits) its
