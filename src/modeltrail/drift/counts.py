@@ -16,6 +16,9 @@ from numpy.typing import ArrayLike, NDArray
 __all__ = ["FieldCounts", "merge"]
 
 
+_set = object.__setattr__
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class FieldCounts:
     """How many rows fell into each bin of one reference, shape (bins,), and how many into none.
@@ -36,7 +39,7 @@ class FieldCounts:
             if value < 0:
                 raise ValueError(f"{name}: {value}: expected no negative count")
         counts.flags.writeable = False
-        object.__setattr__(self, "counts", counts)
+        _set(self, "counts", counts)
 
     @classmethod
     def zeros(cls, bins: int) -> "FieldCounts":
@@ -67,12 +70,15 @@ class FieldCounts:
             return NotImplemented
         if other.counts.size != self.counts.size:
             raise ValueError(f"counts: {other.counts.size} bins: expected {self.counts.size}, those of one reference")
-        return FieldCounts(
-            self.counts + other.counts,
-            self.missing + other.missing,
-            self.unseen + other.unseen,
-            self.mistyped + other.mistyped,
-        )
+        # Sums of what was looked at need no second look: merging is what a check with a long look-back does most.
+        merged = object.__new__(FieldCounts)
+        counts = self.counts + other.counts
+        counts.flags.writeable = False
+        _set(merged, "counts", counts)
+        _set(merged, "missing", self.missing + other.missing)
+        _set(merged, "unseen", self.unseen + other.unseen)
+        _set(merged, "mistyped", self.mistyped + other.mistyped)
+        return merged
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, FieldCounts):

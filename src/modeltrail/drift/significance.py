@@ -12,6 +12,8 @@ PSI with a tolerance: Potgieter et al., arXiv 2307.11878. KS: Stephens, "EDF sta
 Benjamini and Hochberg, "Controlling the false discovery rate", 1995.
 """
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special, stats
@@ -107,7 +109,7 @@ def _share_beyond(share: float, delta0: float) -> float:
     if delta0 <= 0:
         return share
     while low < (middle := (low + high) / 2) < high:
-        apart = (middle - share) * (np.log(middle / share) - np.log1p(-middle) + np.log1p(-share))
+        apart = (middle - share) * (math.log(middle / share) - math.log1p(-middle) + math.log1p(-share))
         low, high = (middle, high) if apart < delta0 else (low, middle)
     return low
 

@@ -12,16 +12,19 @@ Smoothed means + 0.5 in every bin of both sides, after which n m / (n + m) times
 degrees of freedom where nothing changed (`modeltrail.drift.significance`); with a floor of epsilon it does not. All
 but W1 take arrays of counts whose last axis is the bins, and work along it. A side without rows is a ValueError:
 that is too little data, not a distance of any size. Missing and unseen rows are no bins: they have tests of their own
-(`share_psi`), so that a field that turns null cannot hide by being dropped.
+(`share_psi`), so that a field that turns null cannot hide by being dropped. Logarithms are those of the C library:
+numpy's own have other last digits on other processors, and a check is computed again years later.
 
 PSI: Yurdakul and Naranjo, "Statistical properties of the population stability index", 2020. JS: Endres and Schindelin,
 "A new metric for probability distributions", 2003.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import special
 
 __all__ = [
     "SMOOTHING",
@@ -82,7 +85,7 @@ def psi(reference: ArrayLike, current: ArrayLike) -> Floats:
     """Return the population stability index, smoothed; a change of sides leaves it as it is."""
     counts = _pair(reference, current)
     q, p = (_shares(side, SMOOTHING) for side in counts)
-    return _float64(np.sum((p - q) * np.log(p / q), axis=-1))
+    return _float64(np.sum(special.xlogy(p - q, p / q), axis=-1))
 
 
 def debiased(value: ArrayLike, bins: int, n: ArrayLike, m: ArrayLike, phi: ArrayLike = 1.0) -> Floats:
@@ -102,7 +105,7 @@ def kl(reference: ArrayLike, current: ArrayLike) -> Floats:
     """Return the Kullback-Leibler divergence of the current from the reference shares, smoothed, in nats."""
     counts = _pair(reference, current)
     q, p = (_shares(side, SMOOTHING) for side in counts)
-    return _float64(np.maximum(0.0, np.sum(p * np.log(p / q), axis=-1)))
+    return _float64(np.maximum(0.0, np.sum(special.xlogy(p, p / q), axis=-1)))
 
 
 def jensen_shannon(reference: ArrayLike, current: ArrayLike) -> Floats:
@@ -114,7 +117,7 @@ def jensen_shannon(reference: ArrayLike, current: ArrayLike) -> Floats:
     for side in (p, q):
         # An empty bin adds nothing: x ln x goes to 0 with x.
         ratio = np.divide(side, middle, out=np.ones(middle.shape), where=(side > 0) & (middle > 0))
-        total = total + np.sum(side * np.log2(ratio), axis=-1)
+        total = total + np.sum(special.xlogy(side, ratio), axis=-1) / math.log(2)
     return _float64(np.sqrt(np.clip(total / 2, 0.0, 1.0)))
 
 
