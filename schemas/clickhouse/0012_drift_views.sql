@@ -1,67 +1,45 @@
 -- What the checks of the watch add up to. A check that was published twice counts once, the first in watch order; of
--- the checks of a window only the one that no other supersedes is shown. Times are those of the windows, by event time.
--- Grouping comes before everything else, so that a condition on a model reaches the primary index.
+-- the checks of a window only the one that no other supersedes is shown. Times of windows are event times.
+-- Counts of bins are large, so a view reads no column that is not asked for: what counts is found by its position.
 
 CREATE VIEW latest_checks AS
 SELECT
     tenant,
     model_id,
+    model_version,
     check_id,
-    first_check.model_version AS model_version,
-    first_check.kind AS kind,
-    first_check.monitor_id AS monitor_id,
-    first_check.monitor_sha256 AS monitor_sha256,
-    first_check.baseline_id AS baseline_id,
-    first_check.baseline_sha256 AS baseline_sha256,
-    first_check.window_start AS window_start,
-    first_check.window_end AS window_end,
-    first_check.window_index AS window_index,
-    first_check.label_delay_s AS label_delay_s,
-    first_check.status AS status,
-    first_check.state AS state,
-    first_check.rows AS rows,
-    first_check.fields AS fields,
-    first_check.new_features AS new_features,
-    first_check.metrics AS metrics,
-    first_check.gaps AS gaps,
-    first_check.silence_condition AS silence_condition,
-    first_check.alerts AS alerts,
-    first_check.incomplete AS incomplete,
-    first_check.closed_by AS closed_by,
-    first_check.supersedes AS supersedes,
-    first_check.error AS error,
-    first_check.duration_ms AS duration_ms,
-    first_check.log_time AS log_time,
-    first_check.chain AS chain,
-    first_check.seq AS seq
-FROM
-(
-    SELECT
-        tenant,
-        model_id,
-        check_id,
-        argMin(tuple(
-            CAST(model_version, 'Nullable(String)'), toString(kind), monitor_id, monitor_sha256, baseline_id, baseline_sha256, window_start,
-            window_end, window_index, label_delay_s, toString(status), CAST(state, 'Nullable(String)'), rows, fields, new_features,
-            metrics, gaps, CAST(silence_condition, 'Nullable(String)'), alerts, incomplete, CAST(closed_by, 'Nullable(String)'),
-            supersedes, error, duration_ms, log_time, toString(chain), seq
-        )::Tuple(
-            model_version Nullable(String), kind String, monitor_id String, monitor_sha256 String, baseline_id Nullable(String),
-            baseline_sha256 Nullable(String), window_start Nullable(DateTime64(6, 'UTC')), window_end Nullable(DateTime64(6, 'UTC')),
-            window_index Nullable(Int64), label_delay_s Nullable(Int64), status String, state Nullable(String), rows Int64,
-            fields Array(Tuple(name String, role String, kind String, segment_by Nullable(String), segment_value Nullable(String), state String, reason Nullable(String), n Int64, missing Int64, mistyped Int64, unseen Int64, counts Array(Int64), statistics Map(String, Float64), p_values Map(String, Float64), scale Nullable(Int64), tolerance Nullable(Float64), top Array(Tuple(bin String, reference Float64, current Float64)))),
-            new_features Array(String),
-            metrics Array(Tuple(metric String, segment_by Nullable(String), segment_value Nullable(String), state String, reason Nullable(String), value Nullable(Float64), n Int64, low Nullable(Float64), high Nullable(Float64), variance Nullable(Float64), reference Nullable(Float64), max_drop Nullable(Float64), threshold Nullable(Float64), p_value Nullable(Float64), coverage Nullable(Float64), scale Nullable(Int64))),
-            gaps Array(Tuple(`by` String, metric String, state String, reason Nullable(String), value Nullable(Float64), n Int64, low Nullable(Float64), high Nullable(Float64), groups Array(Tuple(value String, n Int64, measured Nullable(Float64))), lowest Nullable(String), highest Nullable(String), reference Nullable(Float64), max_gap Nullable(Float64), p_value Nullable(Float64), scale Nullable(Int64))),
-            silence_condition Nullable(String),
-            alerts Array(Tuple(alert_id String, kind String, name Nullable(String), role Nullable(String), `by` Nullable(String), segment_by Nullable(String), segment_value Nullable(String), transition String)),
-            incomplete Array(String), closed_by Nullable(String), supersedes Nullable(String), error Nullable(String),
-            duration_ms Float64, log_time Int64, chain String, seq Int64),
-            (log_time, toString(cluster), toString(topic), partition, -version, seq)) AS first_check
+    kind,
+    monitor_id,
+    monitor_sha256,
+    baseline_id,
+    baseline_sha256,
+    window_start,
+    window_end,
+    window_index,
+    label_delay_s,
+    status,
+    state,
+    rows,
+    fields,
+    new_features,
+    metrics,
+    gaps,
+    silence_condition,
+    alerts,
+    incomplete,
+    closed_by,
+    supersedes,
+    error,
+    duration_ms,
+    log_time,
+    chain,
+    seq
+FROM checks FINAL
+WHERE (toString(chain), seq) IN (
+    SELECT argMin((toString(chain), seq), (log_time, toString(cluster), toString(topic), partition, -version, seq))
     FROM checks FINAL
-    GROUP BY tenant, model_id, check_id
-)
-WHERE (tenant, check_id) NOT IN (
+    GROUP BY tenant, check_id)
+AND (tenant, check_id) NOT IN (
     SELECT tenant, assumeNotNull(supersedes)
     FROM checks
     WHERE isNotNull(supersedes) AND supersedes != check_id)

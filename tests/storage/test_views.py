@@ -5,7 +5,7 @@ from datetime import datetime
 import pytest
 
 from modeltrail.events.actions import ActionRecorded
-from modeltrail.events.alerts import AlertRaised, AlertResolved
+from modeltrail.events.alerts import AlertAcknowledged, AlertRaised, AlertResolved
 from modeltrail.events.classifications import ClassificationRecorded
 from modeltrail.events.judge import Judgement
 from modeltrail.events.predictions import PredictionRecorded
@@ -258,6 +258,24 @@ def test_an_alert_is_open_until_it_is_resolved_or_superseded(client, chain, ask)
     assert found[0]["opened_at"] == datetime(2020, 1, 1)  # noqa: DTZ001 - as the client reads it
 
 
+def test_an_open_alert_shows_how_bad_it_became_and_who_takes_care_of_it(client, chain, ask):
+    of = {"tenant": tenant(chain)}
+    chain.event(alert("worse", severity="warning", opened_at="2020-01-01T00:00:00Z", message="began"), **of)
+    chain.event(alert("worse", opened_at="2020-01-02T00:00:00Z", message="escalated"), **of)
+    chain.event(alert("worse", severity="warning", message="a worker that lagged behind"), **of)
+    chain.event(alert("seen"), **of)
+    chain.event(AlertAcknowledged(alert_id="seen", by="ada"), time="2020-01-03T00:00:00Z", **of)
+    chain.event(AlertAcknowledged(alert_id="seen", by="eve", note="on it"), time="2020-01-02T00:00:00Z", **of)
+    chain.event(AlertAcknowledged(alert_id="worse", by="mallory"), tenant="somebody-else")
+    chain.event(AlertAcknowledged(alert_id="unknown", by="ada"), **of)
+    insert(client, chain.rows)
+    seen, worse = ask("SELECT * FROM open_alerts WHERE tenant = {tenant:String} ORDER BY alert_id")
+    assert (worse["severity"], worse["message"], worse["opened_at"]) == ("critical", "escalated", datetime(2020, 1, 1))  # noqa: DTZ001
+    assert (worse["acknowledged"], worse["acknowledged_by"], worse["acknowledged_at"]) == (False, None, None)
+    assert (seen["acknowledged"], seen["acknowledged_by"], seen["acknowledgement"]) == (True, "eve", "on it")
+    assert seen["acknowledged_at"] == datetime(2020, 1, 2)  # noqa: DTZ001
+
+
 def test_trails_show_who_did_what_to_what(client, chain, ask):
     of = {"tenant": tenant(chain)}
     chain.event(
@@ -377,7 +395,7 @@ def test_views_work_on_an_empty_database(own):
     views = own.query(
         "SELECT name FROM system.tables WHERE database = currentDatabase() AND engine = 'View' ORDER BY name"
     ).result_rows
-    assert len(views) == 13
+    assert len(views) == 17
     for (name,) in views:
         call = "(now = '2020-01-01 00:00:00', grace_s = 1)" if name == "stuck_runs" else ""
         assert own.query(f"SELECT * FROM {name}{call}").result_rows == []
