@@ -4,8 +4,8 @@
 
 Members sorted by name (code points), no spaces, UTF-8 without escapes that JSON does not demand, integers in decimal,
 floats as Python's repr writes them (the shortest text that reads back as the same double), no sign on a zero. Members
-that are null or an empty list or object are left out: both count as absent in the contract, so a new optional member
-changes no hash of what was written before it.
+that are null or an empty list or object are left out, from the inside to the outside: they count as absent in the
+contract, so a new optional member changes no hash of what was written before it.
 """
 
 import json
@@ -38,14 +38,11 @@ def content_hash(data: BaseModel | Mapping[str, Any]) -> str:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {
-            name: _plain(part)
-            for name, part in value.items()
-            if part is not None and not (isinstance(part, Mapping | list | tuple) and not part)
-        }
+        members = {name: _plain(part) for name, part in value.items()}
+        return {name: part for name, part in members.items() if part is not None and part not in ([], {})}
     if isinstance(value, list | tuple):
         # Counts and edges come by the ten thousand, and need no look at each.
-        return value if set(map(type, value)) <= _FLAT else [_plain(part) for part in value]
+        return list(value) if set(map(type, value)) <= _FLAT else [_plain(part) for part in value]
     if isinstance(value, BaseModel):
         return _plain(value.model_dump())
     return value + 0.0 if type(value) is float else value  # -0.0 + 0.0 is 0.0
