@@ -36,7 +36,8 @@ earlier cannot be about it, and need not be read."""
 
 _CONFIDENCE = FieldKey("confidence", "confidence")
 _FIELDS_AT_ONCE = 20
-"""With more fields, fewer rows are read at a time."""
+"""With more fields, fewer rows are read at a time, but never less than _LEAST."""
+_LEAST = 1000
 _NAMES_MAX = 100_000
 """Bytes of names that fit the parameters of a query: the server takes 128 KiB."""
 
@@ -131,13 +132,13 @@ def _read(
         text = sql("watch/labelled").replace("$rows", text)
         parameters |= scope.outcomes(int(first_log_time) - OUTCOME_LEAD_MS)
     fields = len(parameters["features"]) + len(parameters["strata"])
-    most = at_once or max(1000, reader.rows_at_once * _FIELDS_AT_ONCE // max(_FIELDS_AT_ONCE, fields))
+    most = at_once or max(_LEAST, reader.rows_at_once * _FIELDS_AT_ONCE // max(_FIELDS_AT_ONCE, fields))
     # Repeats of an event have one hash, and so are in one part.
     parts = -(-int(entries) // most)
     for part in range(parts):
-        batches = list(reader.columns_of(text, **parameters, parts=parts, part=part))
-        if sum(batch.num_rows for batch in batches):
-            yield _chunk(pa.Table.from_batches(batches), wanted, parameters["features"], labelled=labelled)
+        rows = reader.columns_of(text, **parameters, parts=parts, part=part)
+        if rows.num_rows:
+            yield _chunk(rows, wanted, parameters["features"], labelled=labelled)
 
 
 def _chunk(rows: Any, wanted: Wanted, features: Sequence[str], *, labelled: bool) -> Chunk:

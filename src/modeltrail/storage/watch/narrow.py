@@ -21,7 +21,7 @@ def read_narrow(reader: Reader, chain: Chain, first: int, last: int) -> NarrowRo
 
     Memory: about 60 bytes an entry. Raises what `Reader.ask` raises.
     """
-    batches = list(reader.columns("watch/narrow", chain=str(chain), first=first, last=last))
+    batches = reader.columns("watch/narrow", chain=str(chain), first=first, last=last).to_batches()
     parts = [part for batch in batches if len(part := _rows(batch, chain))]
     rows = NarrowRows.concatenate(parts)
     # Identical rows stand next to each other, and may be in two batches.
@@ -58,12 +58,12 @@ def read_changes(reader: Reader, chain: Chain, first: int, last: int) -> list[Ch
 
     Of `checks` these are the ticks. Raises what `Reader.ask` raises.
     """
+    rows = reader.columns("watch/changes", chain=str(chain), first=first, last=last)
+    kinds, modes, values = (rows.column(name).cast(pa.binary()).to_pylist() for name in ("type", "mode", "value"))
     changes: list[Change] = []
-    for batch in reader.columns("watch/changes", chain=str(chain), first=first, last=last):
-        kinds, modes = (batch.column(name).cast(pa.binary()).to_pylist() for name in ("type", "mode"))
-        values = batch.column("value").cast(pa.binary()).to_pylist()
-        seqs, log_times = batch.column("seq").to_pylist(), batch.column("log_time").to_pylist()
-        for seq, log_time, kind, mode, value in zip(seqs, log_times, kinds, modes, values, strict=True):
-            if (told := told_by(event_data(kind.decode(), mode.decode(), value))) is not None:
-                changes.append(Change(Position.at(log_time, chain, seq), told))
+    for seq, log_time, kind, mode, value in zip(
+        rows.column("seq").to_pylist(), rows.column("log_time").to_pylist(), kinds, modes, values, strict=True
+    ):
+        if (told := told_by(event_data(kind.decode(), mode.decode(), value))) is not None:
+            changes.append(Change(Position.at(log_time, chain, seq), told))
     return changes

@@ -1,10 +1,11 @@
 """Queries of the watch: read-only, in bounded memory, on a bounded share of the server."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
 
+from modeltrail.errors import StoreUnavailableError
 from modeltrail.storage.queries import sql
 from modeltrail.storage.server_errors import translated
 
@@ -19,6 +20,10 @@ _ARROW = {
     "output_format_arrow_compression_method": "lz4_frame",
 }
 """Spares time; the columns are understood without."""
+
+
+_END = b"\xff\xff\xff\xff\x00\x00\x00\x00"
+"""The last bytes of an Arrow stream that is whole."""
 
 
 class Reader:
@@ -48,24 +53,28 @@ class Reader:
             self._settings["readonly"] = "2"  # the server refuses to write, whatever the user may do otherwise
         self._arrow = {} if limited == 1 else _ARROW
 
-    def ask(self, name: str, **parameters: object) -> Sequence[Sequence[Any]]:
+    def ask(self, name: str, /, **parameters: object) -> Sequence[Sequence[Any]]:
         """Run the named query and return its rows. Raises what `translate` makes of the server's errors."""
         with translated():
             answer = self._client.query(sql(name), parameters=parameters, settings=self._settings)
             return list(answer.result_rows)
 
-    def columns(self, name: str, **parameters: object) -> Iterator[Any]:
-        """Run the named query and yield its Arrow record batches as they come; texts may be binary, or dictionaries."""
-        yield from self.columns_of(sql(name), **parameters)
+    def columns(self, name: str, /, **parameters: object) -> Any:
+        """Run the named query and return its answer as an Arrow table; texts may be binary, or dictionaries."""
+        return self.columns_of(sql(name), **parameters)
 
-    def columns_of(self, text: str, **parameters: object) -> Iterator[Any]:
-        """Run a query by its text and yield its Arrow record batches as they come."""
+    def columns_of(self, text: str, /, **parameters: object) -> Any:
+        """Run a query by its text and return its answer as an Arrow table. Raises as `ask` does."""
         with translated():
             stream = self._client.raw_stream(
                 text, parameters=parameters, settings=self._settings | self._arrow, fmt="ArrowStream"
             )
             try:
-                with pa.ipc.open_stream(stream) as batches:
-                    yield from batches
+                answer = stream.read()
             finally:
                 stream.close()
+        # An error in the middle of an answer cuts it, or puts a text behind it: Arrow may take either for its end.
+        if answer[-len(_END) :] != _END:
+            raise StoreUnavailableError("ClickHouse ended an answer early: it cannot do this work now")
+        with pa.ipc.open_stream(answer) as batches:
+            return batches.read_all()

@@ -91,10 +91,6 @@ def _told(reader: Reader, model: type[D], member: str, text: str) -> Sequence[D]
 
 
 def _data(reader: Reader, query: str, model: type[D], **parameters: object) -> list[D]:
-    found: list[D] = []
-    for batch in reader.columns(query, type=model.event_type, **parameters):
-        modes, values = (batch.column(name).cast(pa.binary()).to_pylist() for name in ("mode", "document"))
-        found.extend(
-            event_data(model.event_type, mode.decode(), value) for mode, value in zip(modes, values, strict=True)
-        )
-    return found
+    rows = reader.columns(query, type=model.event_type, **parameters)
+    modes, values = (rows.column(name).cast(pa.binary()).to_pylist() for name in ("mode", "document"))
+    return [event_data(model.event_type, mode.decode(), value) for mode, value in zip(modes, values, strict=True)]
