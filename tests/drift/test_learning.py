@@ -35,6 +35,13 @@ def test_independent_rows_teach_neither_phi_nor_tolerance():
     assert np.mean([each.tolerance for each in found]) < 1.2 * DEFAULT_TOLERANCE
 
 
+@pytest.mark.parametrize("chunk_rows", [200, 1000])
+def test_small_windows_do_not_take_chance_for_wobble(chunk_rows):
+    # 90 % of one sample would be within chance exactly; the mean over samples is what counts here.
+    found = [taught(np.random.default_rng(seed).normal(size=ROWS // 2), chunk_rows).tolerance for seed in range(10)]
+    assert np.mean(found) < 1.6 * DEFAULT_TOLERANCE
+
+
 def test_a_slow_wobble_is_tolerance():
     random = np.random.default_rng(1)
     wobble = np.repeat(random.normal(0, 0.15, ROWS // 2000), 2000)

@@ -2,8 +2,10 @@
 
     phi         mean of n' sum((p - q)^2 / q) / (B - 1) over short chunks, at least 1;  n' = 1 / (1/n - 1/m), as a
                 chunk is part of the whole. Rows of one session are alike, so that chunks differ by more than chance.
-    tolerance   90th percentile over window-sized chunks of PSI - phi (B - 1) / n', at least .005 and at most .05:
-                the wobble from window to window beyond that, which is harmless because all was well.
+    tolerance   90th percentile over window-sized chunks of PSI, less what it would be without any wobble,
+                phi chi2(.9, B - 1) / n'; at least .005 and at most .05: the wobble from window to window beyond
+                chance, which is harmless because all was well. (Less the mean of chance instead, windows of 200 rows
+                that do not wobble at all would teach a tolerance of .02.)
 
 The sum is Pearson's, which PSI is to first order; the logarithm of PSI makes too much of the empty bins that sessions
 leave: of sessions of 20 rows it gives a phi of 35, Pearson's 20. PSI here is that of counts / phi, for the same reason.
@@ -15,6 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import chi2
 
 from modeltrail.drift.columns import Column
 from modeltrail.drift.pooling import pool
@@ -68,7 +71,8 @@ def learn(reference: Reference, column: Column, chunk_rows: int) -> Learned | No
         return Learned(phi, DEFAULT_TOLERANCE)
     counts = chunks.shares * chunks.rows[:, np.newaxis]
     distances = psi(chunks.whole * chunks.total / phi, counts / phi)
-    beyond = np.maximum(0.0, distances - phi * chunks.degrees / chunks.worth)
+    chance = phi * float(chi2.ppf(_QUANTILE, chunks.degrees)) / chunks.worth
+    beyond = np.maximum(0.0, distances - chance)
     return Learned(phi, min(MAX_TOLERANCE, max(DEFAULT_TOLERANCE, float(np.quantile(beyond, _QUANTILE)))))
 
 
