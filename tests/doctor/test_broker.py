@@ -5,10 +5,10 @@ import pytest
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from modeltrail.doctor.append_time import probe_topic
+from modeltrail.events.registry import AUDITED_FAMILIES
 from tests.integration.installation import until
 
 APPEND = {"message.timestamp.type": "LogAppendTime"}
-AUDITED = ("predictions", "classifications", "runs", "actions", "alerts")
 
 
 async def configure(installation, family, **config):
@@ -96,7 +96,7 @@ async def test_without_a_probe_append_time_is_proven_only_where_every_audited_to
     assert seen.outcome("topics.append_time") == "skipped"
     assert on_apache.topic("actions") in seen["topics.append_time"].detail
     assert on_apache.topic("runs") not in seen["topics.append_time"].detail
-    for family in AUDITED:
+    for family in AUDITED_FAMILIES:
         await on_apache.produce([b"one"], family=family)
     seen = await doctor(on_apache, probe=False)
     assert seen.outcome("topics.append_time") == "pass"
