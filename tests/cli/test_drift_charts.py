@@ -59,14 +59,25 @@ def test_columns_have_an_axis_and_thresholds():
     assert chart.index(named["critical"]) < chart.index(named["warning"])
 
 
+def test_columns_bear_marks_and_their_ends_below():
+    chart = columns([0.1, 0.2, 0.3], height=4, width=40, marks="·sC", ends=("June", "July"))
+    axis = chart[-3].index("└") + 1
+    assert chart[-2][axis:] == "·   s   C"
+    assert chart[-1][axis:] == "June    July"
+    # Where there is no room for all, marks and values are cut alike.
+    assert columns([0.1] * 100, width=20, marks="a" * 99 + "z")[-1].endswith("az")
+
+
 def test_a_threshold_far_above_all_values_does_not_press_them_flat():
     assert not any("critical" in line for line in columns([0.01, 0.02], lines={"critical": 0.25}))
 
 
 @given(VALUES, st.integers(30, 120), st.integers(4, 20))
 def test_columns_keep_to_their_width(values, width, height):
-    chart = columns(values, width=width, height=height, lines={"warning": 0.1})
-    assert len(chart) == height + 1
+    chart = columns(
+        values, width=width, height=height, lines={"warning": 0.1}, marks="s" * len(values), ends=("2013-01", "2013-12")
+    )
+    assert height + 2 <= len(chart) <= height + 3
     assert max(map(len, chart)) <= width
 
 

@@ -56,33 +56,44 @@ def columns(
     height: int = 10,
     width: int = 80,
     lines: Mapping[str, float] | None = None,
+    marks: str = "",
+    ends: tuple[str, str] | None = None,
 ) -> list[str]:
     """Return a chart, the top line first: an axis with ticks, then one column a value, from zero upwards.
 
     `lines` are thresholds by name, drawn across and named at the right; one above the largest value is shown all the
-    same, unless it would press the values into less than a quarter of the height. Columns get wider where there is
+    same, unless it would press the values into less than a quarter of the height. `marks`: one character a value,
+    written under its column; `ends`: what is written under the first and the last. Columns get wider where there is
     room. The newest values are shown where there are too many for the width.
     """
-    marks = dict(lines or {})
+    limits = dict(lines or {})
     finite = [value for value in values if value is not None and isfinite(value)]
     largest = max(finite, default=0.0)
-    marks = {name: at for name, at in marks.items() if at > 0 and (at <= 4 * largest or largest <= 0)}
-    top = max([largest, *marks.values()]) * 1.05 or 1.0
+    limits = {name: at for name, at in limits.items() if at > 0 and (at <= 4 * largest or largest <= 0)}
+    top = max([largest, *limits.values()]) * 1.05 or 1.0
     ticks = [top * (tick + 1) / _AXIS_TICKS for tick in range(_AXIS_TICKS)]
-    axis = max(len(_tick(tick)) for tick in [*ticks, *marks.values()])
-    names = max((len(name) + 1 for name in marks), default=0)
+    axis = max(len(_tick(tick)) for tick in [*ticks, *limits.values()])
+    names = max((len(name) + 1 for name in limits), default=0)
     room = max(1, width - axis - 2 - names)
     shown = list(values)[-room:]
     wide = max(1, min(4, room // max(1, len(shown))))
-    row_of = {name: min(height - 1, floor(at / top * height)) for name, at in marks.items()}
+    row_of = {name: min(height - 1, floor(at / top * height)) for name, at in limits.items()}
     text: list[str] = []
     for row in reversed(range(height)):
         here = [name for name, at in row_of.items() if at == row]
         cells = "".join(_cell(value, row, height, top, wide, line=bool(here)) for value in shown)
-        label = _tick(marks[here[0]]) if here else _axis_label(row, height, top)
+        label = _tick(limits[here[0]]) if here else _axis_label(row, height, top)
         name = f" {'/'.join(here)}" if here else ""
         text.append(f"{label:>{axis}} ┤{cells}{name}".rstrip())
-    text.append(f"{'0':>{axis}} └{'─' * (wide * len(shown))}")
+    span = wide * len(shown)
+    text.append(f"{'0':>{axis}} └{'─' * span}")
+    indent = " " * (axis + 2)
+    if marks:
+        text.append((indent + "".join(f"{mark:<{wide}}" for mark in marks[-len(shown) :])).rstrip())
+    if ends is not None:
+        first, last = ends
+        room = max(span, len(first) + 1 + len(last))
+        text.append(f"{indent}{first}{' ' * (room - len(first) - len(last))}{last}"[:width])
     return text
 
 

@@ -11,7 +11,7 @@ import json as json_text
 import re
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
@@ -86,8 +86,18 @@ class Output:
         """Print a line on stderr that stands out."""
         self._print(f"warning: {text}", "yellow", stderr=True)
 
-    def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None) -> None:
-        """Print rows in columns on stdout; nothing with --json. Columns of numbers only are aligned right."""
+    def table(
+        self,
+        columns: Sequence[str],
+        rows: Iterable[Sequence[object]],
+        *,
+        title: str | None = None,
+        styles: Mapping[str, str] | None = None,
+    ) -> None:
+        """Print rows in columns on stdout; nothing with --json. Columns of numbers only are aligned right.
+
+        `styles` are rich's, of cells that hold exactly this word.
+        """
         if self.json_mode:
             return
         from rich import box
@@ -102,7 +112,8 @@ class Output:
             numbers = bool(cells) and all(isinstance(cell, int | float) for cell in cells)
             table.add_column(Text(column), justify="right" if numbers else "left", overflow="fold")
         for row in body:
-            table.add_row(*(Text("" if cell is None else printable(cell)) for cell in row))
+            texts = ("" if cell is None else printable(cell) for cell in row)
+            table.add_row(*(Text(text, style=styles.get(text, "") if styles else "") for text in texts))
         console.print(table)
 
     def result(self, document: object) -> None:

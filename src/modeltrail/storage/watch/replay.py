@@ -172,7 +172,7 @@ def _told(monitor: MonitorConfigured, baseline: Baseline) -> list[Change]:
 
 
 def _advanced(monitor: MonitorConfigured, until_us: int, last_ms: int) -> Change:
-    delays = [each.label_delay_s for each in (*monitor.performance, *monitor.bias)]
+    delays = [each.label_delay_s for each in monitor.performance] + [each.label_delay_s for each in monitor.bias]
     wait_us = (monitor.window.allowed_lateness_s + max(delays, default=0)) * 1_000_000
     through = format_moment(_EPOCH + timedelta(microseconds=min(until_us + wait_us, _LAST_US)))
     told = MonitorAdvanced(model_id=monitor.model_id, through=through)

@@ -1,0 +1,105 @@
+"""From what was said of alerts to what they are: a fold in watch order.
+
+raised (warning) -> raised again (critical) -> acknowledged -> resolved
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+__all__ = ["Alert", "Said", "fold_alerts"]
+
+_RANK = {"info": 0, "warning": 1, "critical": 2}
+
+
+class Said(NamedTuple):
+    """One event about an alert: raised, resolved or acknowledged. Times in microseconds, `log_time` milliseconds."""
+
+    what: str
+    alert_id: str
+    kind: str
+    severity: str
+    subject: str
+    message: str
+    opened_us: int | None
+    evidence: dict[str, Any]
+    by: str | None
+    note: str | None
+    time_us: int
+    log_time: int
+
+    @classmethod
+    def of_row(cls, row: Sequence[Any]) -> "Said":
+        """Return a row of `storage/sql/drift/alerts.sql`; its evidence is JSON text."""
+        values = list(row)
+        values[7] = json.loads(values[7] or "{}")
+        return cls._make(values)
+
+
+@dataclass
+class Alert:
+    """An alert and everything that was said of it."""
+
+    alert_id: str
+    said: list[Said] = field(default_factory=list)
+
+    @property
+    def raises(self) -> list[Said]:
+        """How it was raised: once, and again whenever it got worse."""
+        return [each for each in self.said if each.what == "raised"]
+
+    @property
+    def worst(self) -> Said:
+        """The most severe of them, the first of several."""
+        return max(self.raises, key=lambda each: _RANK.get(each.severity, 0))
+
+    @property
+    def resolved(self) -> Said | None:
+        """How it was resolved; None while it is open."""
+        return next((each for each in self.said if each.what == "resolved"), None)
+
+    @property
+    def acknowledged(self) -> Said | None:
+        """Who takes care of it: the last who said so."""
+        return next((each for each in reversed(self.said) if each.what == "acknowledged"), None)
+
+    @property
+    def state(self) -> str:
+        """One of `open`, `acknowledged` and `resolved`."""
+        if self.resolved is not None:
+            return "resolved"
+        return "open" if self.acknowledged is None else "acknowledged"
+
+    def as_json(self, *, evidence: bool = False) -> dict[str, Any]:
+        """Return it for --json; `evidence` with what each event was found from."""
+        worst = self.worst
+        return {
+            "alert_id": self.alert_id,
+            "state": self.state,
+            "kind": worst.kind,
+            "severity": worst.severity,
+            "subject": worst.subject,
+            "message": worst.message,
+            "opened_us": worst.opened_us,
+            "acknowledged_by": None if self.acknowledged is None else self.acknowledged.by,
+            "note": None if self.acknowledged is None else self.acknowledged.note,
+            "history": [_event(each, evidence=evidence) for each in self.said],
+        }
+
+
+def fold_alerts(said: Iterable[Said]) -> list[Alert]:
+    """Return the alerts in the order in which they were first raised.
+
+    `said` is in watch order. An event of an alert that nobody raised (its topic was cut off before) is left out.
+    """
+    alerts: dict[str, Alert] = {}
+    for each in said:
+        alerts.setdefault(each.alert_id, Alert(each.alert_id)).said.append(each)
+    return [alert for alert in alerts.values() if alert.raises]
+
+
+def _event(said: Said, *, evidence: bool) -> dict[str, Any]:
+    names = ("what", "severity", "message", "by", "note", "log_time")
+    shown = {name: getattr(said, name) for name in names if getattr(said, name) not in (None, "")}
+    return shown | ({"evidence": said.evidence} if evidence and said.evidence else {})
