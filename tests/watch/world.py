@@ -232,6 +232,8 @@ class World:
             worker.reassign(frozenset(parts[number :: len(alive)]))
 
     def kill_one(self):
+        if not self.workers:
+            return
         name, worker = self.rng.choice(sorted(self.workers.items()))
         self.loop.kill(worker.process)
         self.deaths += 1
@@ -245,6 +247,8 @@ class World:
 
     def freeze_one(self):
         """A worker that stands still keeps its share while others have it: it goes on as if nothing had been."""
+        if not self.workers:
+            return
         _, worker = self.rng.choice(sorted(self.workers.items()))
         if worker.process.frozen:
             return
@@ -270,15 +274,11 @@ class Worker:
         self.world = world
         self.process = Process(name)
         options = WatchOptions(poll_s=2.0, grace_s=GRACE_S, max_wait_s=900, read_rows=world.trouble.read_rows)
-        self.process.context.run(self._make, options)
-        world.loop.spawn(self.process, self._run(), name=name)
-
-    def _make(self, options):
-        asyncio._set_running_loop(None)
         self.service = WatchService(
-            ledger=MemoryLedger(self.world), broker=MemoryBroker(self.world), publisher=MemoryPublisher(self.world),
-            clock=VirtualClock(self.world.loop), observer=Observer(self.world), options=options,
+            ledger=MemoryLedger(world), broker=MemoryBroker(world), publisher=MemoryPublisher(world),
+            clock=VirtualClock(world.loop), observer=Observer(world), options=options,
         )  # fmt: skip
+        world.loop.spawn(self.process, self._run(), name=name)
 
     async def _run(self):
         try:
@@ -286,7 +286,8 @@ class Worker:
         except asyncio.CancelledError:
             raise
         except Exception as error:  # noqa: BLE001 - a failure of the test, told at its end
-            self.world.problems.append(repr(error))
+            if not self.process.dying:
+                self.world.problems.append(repr(error))
 
     def reassign(self, shares):
         async def rebalance():

@@ -12,6 +12,7 @@ Alerts go out before their check for that reason: where a check is, everything t
 """
 
 import asyncio
+import contextlib
 import zlib
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
@@ -132,14 +133,9 @@ class Session:
         """Wait for news, at most until the next poll, and for all the messages of one commit."""
         clock, options = self._given.clock, self._options
         waits = options.poll_s if self._reading.oldest is None else min(options.poll_s, max(self._grace_s, 0.05))
-        sleeping = asyncio.ensure_future(clock.sleep(waits))
-        news = asyncio.ensure_future(self._news.wait())
-        try:
-            await asyncio.wait({sleeping, news}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in (sleeping, news):
-                task.cancel()
-            await asyncio.gather(sleeping, news, return_exceptions=True)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(waits):
+                await self._news.wait()
         if self._news.is_set() and not self._over.is_set():
             await clock.sleep(SETTLE_S)
         self._news.clear()
@@ -180,7 +176,8 @@ class Session:
                 rows, changes = await self._patiently(partial(ledger.read, chain, first, last))
                 self._reading.add(chain, rows, changes, at=clock.monotonic())
                 self._models.update(filter(self._serves, rows.models))
-                log_time = frontier.log_time if last == frontier.seq else int(rows.log_time[-1])
+                # Chains of checks have no rows, and nobody waits for them.
+                log_time = int(rows.log_time[-1]) if len(rows) else frontier.log_time
                 self._read[chain] = Frontier(last, log_time)
                 self._advanced_at[chain.of] = clock.monotonic()
                 entries += last - first + 1
