@@ -71,7 +71,7 @@ class Panes(Protocol):
         ...
 
     def between(self, first: int, last: int) -> Times:
-        """Return the starts of all panes from that of one time to that of another."""
+        """Return the starts of all panes from that of one time to that of another; none where they end before."""
         ...
 
     @property
@@ -163,10 +163,10 @@ class CalendarPanes:
 
     def between(self, first: int, last: int) -> Times:  # noqa: D102
         found = []
-        while first <= last:
-            start = self.starts(np.array([first], dtype=np.int64))
+        start = self.starts(np.array([first], dtype=np.int64))
+        while start[0] <= last:
             found.append(start)
-            first = int(self.first_ends(start)[0])
+            start = self.first_ends(start)
         return np.concatenate([np.empty(0, dtype=np.int64), *found])
 
     @property

@@ -83,9 +83,8 @@ class Spans:
         Where a monitor begins in the middle of its windows, only the ledger knows: a check without rows is none.
         """
         low = max(first_us, self._base - self._extra - self._panes.reach_us)
-        if low <= last_us:
-            opened = self._open.setdefault(version, _Open())
-            opened.panes.update(dict.fromkeys(self._panes.between(low, last_us).tolist(), NEVER))
+        opened = self._open.setdefault(version, _Open())
+        opened.panes.update(dict.fromkeys(self._panes.between(low, last_us).tolist(), NEVER))
 
     def plan(self, stretch: Stretch, versions: list[str]) -> NDArray[np.int64]:
         """Look at the rows of a stretch, and return those rows at which a window closes in time, rising."""
