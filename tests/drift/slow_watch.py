@@ -217,8 +217,8 @@ class SlowModel:
         horizon = slow.monitor.late_horizon
         if not horizon:
             return True
-        if len(purpose.steps) >= horizon:
-            return due <= purpose.steps[-horizon]
+        if len(purpose.steps) > horizon:
+            return due <= purpose.steps[-1 - horizon]  # after the last step before those that count
         return purpose.base is not None and due <= purpose.base
 
     # ---- runs

@@ -73,10 +73,10 @@ def test_in_any_order_of_reading_that_waits_until_every_chain_has_passed(log, ra
     for entry in sorted([*log.predictions, *log.changes], key=lambda entry: entry.position):
         chains.setdefault(entry.position.of, []).append(entry)
     newest = {chain.of: max(other for other in chains if other.of == chain.of) for chain in chains}
-    read = {chain: 0 for chain in chains}
-    for chain in chains:
+    read = dict.fromkeys(chains, 0)
+    for chain, entries in chains.items():
         if newest[chain.of] != chain:
-            read[chain] = len(chains[chain])  # an epoch that has ended has been read whole
+            read[chain] = len(entries)  # an epoch that has ended has been read whole
     watch, found, waiting = Watch(), [], {chain: list(entries) for chain, entries in chains.items()}
     while any(waiting.values()):
         unread = [chain for chain in chains if read[chain] < len(chains[chain])]

@@ -136,7 +136,7 @@ class Spans:
         if not ended:
             return []
         due = self._made(ended)
-        self._steps = [*self._steps, watermark][-self._horizon :] if self._horizon else []
+        self._steps = [*self._steps, watermark][-self._horizon - 1 :]
         self._forget(watermark)
         return due
 
@@ -201,7 +201,7 @@ class Spans:
         """What was due at this watermark or before is beyond the horizon."""
         if not self._horizon:
             return _ALWAYS
-        return self._steps[-self._horizon] if len(self._steps) >= self._horizon else self._base
+        return self._steps[0] if len(self._steps) > self._horizon else self._base
 
     def _look(self, stretch: Stretch, rows: NDArray[np.int64]) -> tuple[_Seen, NDArray[np.int64], NDArray[np.int64]]:
         """Choose the rows that matter: the first of each run in one pane, and those of windows that were passed."""
