@@ -141,22 +141,24 @@ def test_overlapping_windows_are_one_witness():
 @pytest.mark.parametrize("peer", ["Evidently, PSI default", "KS, p < .05, uncorrected", "NannyML, mean + 3 std"])
 def test_the_benchmark_sees_peers_raise_where_nothing_happens(peer):
     rng = np.random.default_rng(9)
-    features = [PeerFeature.of(rng.standard_normal(10_000), 200, categorical=False) for _ in range(5)]
-    raised = sum(each.raises(rng.standard_normal(200))[PEERS.index(peer)] for each in features for _ in range(40))
+    features = [
+        PeerFeature.of(rng.standard_normal(10_000), rng.standard_normal((50, 200)), categorical=False) for _ in range(5)
+    ]
+    raised = sum(each.raises(rng.standard_normal(200))[PEERS.index(peer)] for each in features for _ in range(400))
     assert raised >= 1
 
 
 def test_the_formulas_of_peers_are_theirs():
     rng = np.random.default_rng(10)
     reference, current = rng.standard_normal(2_000), rng.standard_normal(500) + 0.1
-    feature = PeerFeature.of(reference, 500, categorical=False)
+    feature = PeerFeature.of(reference, [current], categorical=False)
     exact = stats.ks_2samp(reference, current, method="asymp")
     assert feature._p_value(np.sort(current)) == pytest.approx(exact.pvalue, rel=0.05)
     assert feature._psi(feature.deciles, np.sort(current), outside=True) == pytest.approx(
         psi_on_deciles(reference, current)
     )
     codes = rng.integers(0, 8, 3_000).astype(float)
-    coded = PeerFeature.of(codes, 500, categorical=True)
+    coded = PeerFeature.of(codes, [codes[:500]], categorical=True)
     window = rng.integers(0, 8, 500).astype(float)
     table = [np.bincount(side.astype(int), minlength=8) for side in (codes, window)]
     assert coded._p_value(np.sort(window)) == pytest.approx(stats.chi2_contingency(table).pvalue)

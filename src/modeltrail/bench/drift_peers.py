@@ -49,9 +49,11 @@ class PeerFeature:
     nannyml_limit: float
 
     @classmethod
-    def of(cls, reference: Values, rows: int, *, categorical: bool) -> "PeerFeature":
-        """Prepare a feature; `rows` is the length of a window, which is that of NannyML's chunks."""
-        chunks = [reference[at : at + rows] for at in range(0, reference.size - rows + 1, rows)]
+    def of(cls, reference: Values, chunks: Sequence[Values], *, categorical: bool) -> "PeerFeature":
+        """Prepare a feature; `chunks` are windows without drift from which NannyML takes its threshold.
+
+        NannyML itself cuts them out of the baseline, of which 5,000 rows are half: it would raise in every window.
+        """
         known = np.sort(reference[~np.isnan(reference)])
         edges = np.arange(CATEGORIES + 1) - 0.5
         deciles: Floats = edges

@@ -45,6 +45,8 @@ _PER = 1000
 _WITHIN = 3
 _HISTORY = max(SCALES) - 1
 _BASELINES = 5
+_LEAST = 10
+_CHUNKS = 10
 _TEXTS = tuple(f"category {code}" for code in range(CATEGORIES))
 
 
@@ -121,7 +123,11 @@ def _model(world: str, rows: int, rng: np.random.Generator) -> _Model:
         reference = Reference.from_column("feature", str(at), column)
         learned = learn(reference, column, rows) if world == "sessions" else None
         references.append(reference if learned is None else reference.with_learned(*learned))
-    peers = [PeerFeature.of(values, rows, categorical=is_categorical(at)) for at, values in enumerate(sample)]
+    chunks = [draw(world, rows, rng) for _ in range(max(_CHUNKS, REFERENCE_ROWS // rows))]
+    peers = [
+        PeerFeature.of(values, [chunk[at] for chunk in chunks], categorical=is_categorical(at))
+        for at, values in enumerate(sample)
+    ]
     return _Model(references, peers)
 
 
@@ -231,6 +237,6 @@ def _sought(
 
 
 def _parts(total: int) -> list[int]:
-    """Return how many windows (or changes) each baseline gets: as many as possible alike, none without."""
-    baselines = min(_BASELINES, total)
+    """Return how many windows (or changes) each baseline gets: at least ten, where there are as many."""
+    baselines = max(1, min(_BASELINES, total // _LEAST))
     return [total // baselines + (at < total % baselines) for at in range(baselines)]
