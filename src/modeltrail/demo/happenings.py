@@ -8,12 +8,13 @@ Every local day of departures is one run:
     run.item_skipped            for each cancelled flight, at the time when it was to leave
     run.completed               at the last departure of the day, with its counts
     classification.recorded     then the desk of each airport corrects what the model got wrong by far (origin user)
+    prediction.outcome          twelve hours later, in the middle of the next day, for each flight that has arrived
 
 All ids follow from the flights: the same flights make the same events, byte for byte.
 """
 
 import itertools
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from typing import NamedTuple
@@ -22,20 +23,40 @@ from modeltrail.demo.flights import Flight
 from modeltrail.demo.model import FEATURES, LATE_MINUTES, MODEL_ID, MODEL_VERSION, feature_values
 from modeltrail.events.classifications import ClassificationRecorded
 from modeltrail.events.encode import Event
-from modeltrail.events.predictions import PredictionRecorded
+from modeltrail.events.moment import format_moment
+from modeltrail.events.predictions import PredictionOutcome, PredictionRecorded
 from modeltrail.events.runs import RunCompleted, RunCounts, RunInput, RunItemSkipped, RunStarted
 
-__all__ = ["ACTOR", "LATE", "ON_TIME", "SOURCE", "ScoredFlight", "day_events", "days", "expected_events"]
+__all__ = [
+    "ACTOR",
+    "ARRIVALS_ACTOR",
+    "LATE",
+    "ON_TIME",
+    "OUTCOMES_AFTER",
+    "SCORE_DIGITS",
+    "SOURCE",
+    "ScoredFlight",
+    "day_events",
+    "days",
+    "events",
+    "expected_events",
+    "true_label",
+]
 
 SOURCE = "/demo/flights-delay"
 ACTOR = "job:flights-delay"
+ARRIVALS_ACTOR = "job:arrivals"
 LATE = "late"
 ON_TIME = "on_time"
+
+OUTCOMES_AFTER = timedelta(hours=12)
+"""After a day's last departure its arrivals are reported: by then the longest flight, to Honolulu, has landed."""
 
 _LABELLED_LATE_FROM = 0.5
 _WRONG_BY_MINUTES = 30
 """The desks correct a label when the arrival lies this far on the other side of late."""
-_DIGITS = 6
+SCORE_DIGITS = 6
+"""Digits of a score that are published."""
 
 
 class ScoredFlight(NamedTuple):
@@ -62,6 +83,13 @@ class ScoredFlight(NamedTuple):
         return LATE if delay > LATE_MINUTES + _WRONG_BY_MINUTES else None
 
 
+def true_label(flight: Flight) -> str | None:
+    """Return what turned out to be true; None where that was never known."""
+    if flight.arrival_delay is None:
+        return None
+    return LATE if flight.arrival_delay > LATE_MINUTES else ON_TIME
+
+
 def days(flights: Iterable[ScoredFlight]) -> Iterator[tuple[str, list[ScoredFlight]]]:
     """Yield each local day of departures (as 2013-03-01) with its flights, which must come in order of departure."""
     for day, of_day in itertools.groupby(flights, key=lambda scored: scored.flight.local_day):
@@ -69,7 +97,7 @@ def days(flights: Iterable[ScoredFlight]) -> Iterator[tuple[str, list[ScoredFlig
 
 
 def expected_events(flights: Iterable[ScoredFlight]) -> Counter[str]:
-    """Return how many events of each type `day_events` makes of these flights."""
+    """Return how many events of each type `events` makes of these flights."""
     counts: Counter[str] = Counter()
     for _, of_day in days(flights):
         left = sum(scored.score is not None for scored in of_day)
@@ -80,11 +108,30 @@ def expected_events(flights: Iterable[ScoredFlight]) -> Counter[str]:
             (scored.label == LATE) + (scored.corrected is not None) for scored in of_day
         )
         counts[RunCompleted.event_type] += 1
+        counts[PredictionOutcome.event_type] += sum(_has_outcome(scored) for scored in of_day)
     return counts
 
 
+def events(flights: Iterable[ScoredFlight]) -> Iterator[Event]:
+    """Yield all events of these flights, which must come in order of departure: the outcomes when they are known."""
+    reports: deque[tuple[str, list[Event]]] = deque()
+    for day, of_day in days(flights):
+        for event in day_events(day, of_day):
+            while reports and reports[0][0] <= (event.time or ""):
+                yield from reports.popleft()[1]
+            yield event
+        reported_at = of_day[-1].flight.departure + OUTCOMES_AFTER
+        moment = format_moment(reported_at)
+        reports.append((moment, [_outcome(scored.flight, moment) for scored in of_day if _has_outcome(scored)]))
+    for _, report in reports:
+        yield from report
+
+
 def day_events(day: str, flights: Sequence[ScoredFlight]) -> Iterator[Event]:
-    """Yield the events of one local day; `flights` are those of the day, in order of departure, at least one."""
+    """Yield the events of one local day but for the outcomes.
+
+    `flights` are those of the day, in order of departure, at least one.
+    """
     run = f"{MODEL_ID}-{day}"
     yield _event(
         f"{run}-started",
@@ -141,10 +188,29 @@ def _skipped(run: str, flight: Flight) -> RunItemSkipped:
     )
 
 
+def _prediction_id(flight: Flight) -> str:
+    return f"{flight.item_id}-late"
+
+
+def _has_outcome(scored: ScoredFlight) -> bool:
+    return scored.score is not None and scored.flight.arrival_delay is not None
+
+
+def _outcome(flight: Flight, reported_at: str) -> Event:
+    outcome = PredictionOutcome(
+        prediction_id=_prediction_id(flight),
+        model_id=MODEL_ID,
+        model_version=MODEL_VERSION,
+        label=true_label(flight),
+        observed_at=reported_at,
+    )
+    return Event.of(outcome, source=SOURCE, actor=ARRIVALS_ACTOR, id=f"{flight.item_id}-outcome", time=reported_at)
+
+
 def _prediction(run: str, flight: Flight, score: float) -> PredictionRecorded:
-    late = round(score, _DIGITS)
+    late = round(score, SCORE_DIGITS)
     return PredictionRecorded(
-        prediction_id=f"{flight.item_id}-late",
+        prediction_id=_prediction_id(flight),
         item_id=flight.item_id,
         run_id=run,
         model_id=MODEL_ID,
@@ -152,7 +218,7 @@ def _prediction(run: str, flight: Flight, score: float) -> PredictionRecorded:
         kind="binary",
         label=LATE if score >= _LABELLED_LATE_FROM else ON_TIME,
         score=late,
-        probabilities={LATE: late, ON_TIME: round(1 - late, _DIGITS)},
+        probabilities={LATE: late, ON_TIME: round(1 - late, SCORE_DIGITS)},
         features=dict(zip(FEATURES, feature_values(flight), strict=True)),
         strata={"carrier": flight.carrier, "origin": flight.origin},
     )
@@ -163,7 +229,7 @@ def _classification(flight: Flight, score: float) -> ClassificationRecorded:
         item_id=flight.item_id,
         label=LATE,
         origin="model",
-        confidence=round(score, _DIGITS),
+        confidence=round(score, SCORE_DIGITS),
         model_id=MODEL_ID,
         model_version=MODEL_VERSION,
     )

@@ -55,6 +55,8 @@ class ProducerProcess:
         """Records that it is going to publish; 0 while it does not know."""
         self.poison = 0
         """How many of them are broken on purpose."""
+        self.windows = 0
+        """In how many windows of the monitor its predictions lie."""
         self.published = 0
         """Records that the broker has acknowledged."""
         self.done = False
@@ -75,6 +77,7 @@ class ProducerProcess:
         for message in messages:
             if message.step == "plan":
                 self.total, self.poison = message.said["events"], message.said["poison"]
+                self.windows = message.said["windows"]
             elif message.step in ("published", "done"):
                 self.published = message.said["events"]
                 self.done = message.step == "done"
