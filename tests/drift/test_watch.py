@@ -153,7 +153,8 @@ def test_a_late_entry_supersedes_at_the_next_closing():
     assert world.windows() == ["0-1"]
     assert world.p(0.5, log=1.2).windows() == []
     assert world.p(2.1).windows() == ["0-1 superseding", "1-2"]
-    first, superseding, _ = world.made
+    assert world.p(3.1).windows() == ["2-3"], "once"
+    first, superseding, *_ = world.made
     assert superseding.supersedes == first.check_id
     assert superseding.cut != first.cut
 
