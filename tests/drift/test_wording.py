@@ -9,7 +9,15 @@ from modeltrail.drift.closing import Window
 from modeltrail.drift.columns import Column
 from modeltrail.drift.reference import Reference
 from modeltrail.drift.states import Subject
-from modeltrail.drift.wording import bin_words, measure_words, moved_bins, percent, subject_words, window_words
+from modeltrail.drift.wording import (
+    bin_words,
+    measure_words,
+    moved_bins,
+    percent,
+    subject_words,
+    told_words,
+    window_words,
+)
 
 DAY = 86_400_000_000
 
@@ -76,6 +84,14 @@ def test_an_atom_is_told_as_one_value():
     assert "at 5" in words
     assert words[0].startswith("below ")
     assert words[-1].startswith("above ")
+
+
+def test_a_bin_stands_after_a_share_as_people_say_it():
+    reference = numeric(np.linspace(0, 100, 1_000))
+    coded = Reference.from_column("feature", "x", Column.from_values(["JFK", "5 to 10"]))
+    assert told_words(reference, "above 60") == "above 60"
+    assert told_words(reference, "5 to 10") == "from 5 to 10"
+    assert told_words(coded, "5 to 10") == "`5 to 10`"
 
 
 def test_two_edges_that_look_alike_get_more_digits():

@@ -27,6 +27,7 @@ from modeltrail.drift.wording import (
     moved_bins,
     moved_words,
     subject_words,
+    told_words,
     window_words,
 )
 from modeltrail.events.checks import CheckBin, CheckField, CheckSegment
@@ -128,7 +129,9 @@ def field_sentence(
     merged = merged_counts(question.windows[: verdict.trial.scale])
     moved: Sequence[Moved] = ()
     if verdict.aspect == "distribution":
-        moved = sorted(moved_bins(question.reference, merged), key=lambda each: -abs(each.current - each.reference))
+        reference = question.reference
+        largest = sorted(moved_bins(reference, merged), key=lambda each: -abs(each.current - each.reference))
+        moved = [each._replace(words=told_words(reference, each.words)) for each in largest[:1]]
     shares = (0.0, 0.0)
     for aspect, (hits, rows), (hits_before, rows_before) in _shares(question.reference, merged):
         if aspect == verdict.aspect:

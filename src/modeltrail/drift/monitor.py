@@ -78,9 +78,9 @@ class Monitor:
         """Compare the next window with the baseline.
 
         `frame` as for `Baseline.from_frame`, with the same `roles`. `start` and `end` are the window's times (aware
-        datetimes or RFC 3339 texts), of which sentences speak; all windows of a monitor have them, or none (then windows
-        are numbered, and alerts bear the time 1970-01-01T00:00Z, because no clock is read). A field
-        that the frame lacks has vanished; a column that the baseline lacks is listed in `new_features`.
+        datetimes or RFC 3339 texts), of which sentences speak; all windows of a monitor have them, or none: then they
+        are numbered, and alerts bear the time 1970-01-01T00:00Z, because no clock is read. A field that the frame
+        lacks has vanished; a column that the baseline lacks is listed in `new_features`.
         InvalidEventError names the column or the time that cannot be right.
         """
         columns, _ = read_columns(frame, roles or {})

@@ -29,6 +29,7 @@ __all__ = [
     "percent",
     "resolved_words",
     "subject_words",
+    "told_words",
     "window_words",
 ]
 
@@ -147,6 +148,13 @@ def _time(time_us: int) -> str:
     if clock == "00:00:00":
         return date
     return f"{date} {clock[:5] if clock.endswith(':00') else clock}"
+
+
+def told_words(reference: Reference, words: str) -> str:
+    """Return the words of a bin as they stand after a share in a sentence: `above 60`, `from 5 to 10`, "`JFK`"."""
+    if reference.kind == "categorical":
+        return f"`{words}`"
+    return f"from {words}" if " to " in words else words
 
 
 def moved_words(aspect: Aspect, moved: Sequence[Moved], shares: tuple[float, float]) -> tuple[str, str]:
