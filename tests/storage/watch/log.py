@@ -34,7 +34,7 @@ class Log:
         self._numbers = count()
 
     def predict(
-        self, *, to=0, at_us=HOUR_US // 2, log_ms=1_000, encode=encode_binary, id=None, source="tests/log", **data
+        self, *, to=0, at_us=HOUR_US // 2, log_ms=1_000, encode=encode_binary, event_id=None, source="tests/log", **data
     ):
         chain = self.chains[to] if isinstance(to, int) else to
         number = next(self._numbers)
@@ -44,10 +44,10 @@ class Log:
         }  # fmt: skip
         return chain.event(
             PredictionRecorded(**named | data), encode=encode, timestamp=log_ms, time=moment(at_us),
-            id=id or f"{self.cluster}-{number}", source=source,
+            id=event_id or f"{self.cluster}-{number}", source=source,
         )  # fmt: skip
 
-    def outcome(self, prediction_id, *, to=0, log_ms=2_000, encode=encode_binary, id=None, **data):
+    def outcome(self, prediction_id, *, to=0, log_ms=2_000, encode=encode_binary, event_id=None, **data):
         chain = self.chains[to] if isinstance(to, int) else to
         named = {
             "prediction_id": prediction_id, "model_id": MODEL, "model_version": VERSION,
@@ -55,7 +55,7 @@ class Log:
         }  # fmt: skip
         return chain.event(
             PredictionOutcome(**named | data), encode=encode, timestamp=log_ms,
-            id=id or f"{self.cluster}-o{next(self._numbers)}", source="tests/log",
+            id=event_id or f"{self.cluster}-o{next(self._numbers)}", source="tests/log",
         )  # fmt: skip
 
     @property
@@ -95,13 +95,13 @@ def read_slowly(rows, cut, *, start_us=0, end_us=2**62, after=None, model=MODEL,
 
 
 def truth_slowly(rows, cut, prediction):
-    """The latest outcome of a prediction within a cut; repeats count where they stand first."""
+    """The latest outcome of a prediction within a cut; repeats that name it too count where they stand first."""
     latest, seen = None, set()
     for row, data in events(rows, cut, "modeltrail.prediction.outcome.v1"):
         same = all(data[name] == prediction[name] for name in ("prediction_id", "model_id", "model_version"))
         if same and (row.source, row.id) not in seen:
             latest = data
-        seen.add((row.source, row.id))
+            seen.add((row.source, row.id))
     return latest
 
 

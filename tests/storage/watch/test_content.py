@@ -189,11 +189,11 @@ def test_an_event_that_is_sent_again_counts_once_where_it_stands_first(client, r
     """chain 0   ------ a(log 3000, score .3) -- b
     chain 1   -- a(log 2000, score .2) --------- a(log 4000)     the one at 2000 counts"""
     log = Log(2)
-    log.predict(to=0, id="a", score=0.3, log_ms=3000)
-    log.predict(to=0, id="b", score=0.9, log_ms=3001)
-    log.predict(to=1, id="a", score=0.2, log_ms=2000)
-    log.predict(to=1, id="a", score=0.4, log_ms=4000)
-    log.predict(to=1, id="a", score=0.5, log_ms=4000, source="tests/another")
+    log.predict(to=0, event_id="a", score=0.3, log_ms=3000)
+    log.predict(to=0, event_id="b", score=0.9, log_ms=3001)
+    log.predict(to=1, event_id="a", score=0.2, log_ms=2000)
+    log.predict(to=1, event_id="a", score=0.4, log_ms=4000)
+    log.predict(to=1, event_id="a", score=0.5, log_ms=4000, source="tests/another")
     log.insert(client)
     rows, duplicates, _ = read(reader, scope(log))
     assert [row[2][1] for row in rows] == [0.2, 0.9, 0.5]
@@ -203,8 +203,8 @@ def test_an_event_that_is_sent_again_counts_once_where_it_stands_first(client, r
 
 def test_a_repeat_of_an_event_outside_the_window_takes_nothing_away(client, reader):
     log = Log()
-    log.predict(id="a", at_us=HOUR_US // 2, score=0.1)
-    log.predict(id="a", at_us=HOUR_US, score=0.2)
+    log.predict(event_id="a", at_us=HOUR_US // 2, score=0.1)
+    log.predict(event_id="a", at_us=HOUR_US, score=0.2)
     log.insert(client)
     rows, duplicates, _ = read(reader, scope(log, Window(HOUR_US, 2 * HOUR_US)))
     assert ([row[2][1] for row in rows], duplicates) == ([0.2], 0)
@@ -215,7 +215,7 @@ def test_a_block_that_was_inserted_twice_changes_nothing(own, merged):
     """Two workers that both thought the partition theirs: identical rows, in two parts and in two months."""
     log, reader = Log(2), Reader(own)
     for number in range(30):
-        log.predict(to=number % 2, score=number, id=f"{number % 25}")
+        log.predict(to=number % 2, score=number, event_id=f"{number % 25}")
     own.command("SYSTEM STOP MERGES ledger")
     for appended_at in (1_700_000_000_000, 1_700_000_000_001, 1_710_000_000_000):
         insert(own, log.rows, appended_at=appended_at)
@@ -264,7 +264,7 @@ def test_what_is_read_does_not_depend_on_how_it_is_cut(client, rows_at_once, mon
     log, random = Log(3), Random(7)
     for number in range(120):
         log.predict(
-            to=number % 3, id=f"{random.randrange(90)}", score=random.random(), log_ms=1000 + random.randrange(50),
+            to=number % 3, event_id=f"{random.randrange(90)}", score=random.random(), log_ms=1000 + random.randrange(50),
             features={"f": random.choice([None, 1, "x", True])}, encode=random.choice(BOTH_MODES),
         )  # fmt: skip
     log.insert(client)

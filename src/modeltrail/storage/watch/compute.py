@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from modeltrail.drift.baseline import Baseline
-from modeltrail.drift.check import evaluate, failed, no_baseline
+from modeltrail.drift.check import evaluate, failed, no_baseline, silence_changed
 from modeltrail.drift.closing import Closing, learned_baseline_id
 from modeltrail.drift.content import ContentPlan, WindowContent
 from modeltrail.drift.look_back import WindowCounts
@@ -45,16 +45,18 @@ def compute(
     rows_before: int = 0,
     frontiers: Frontiers | None = None,
 ) -> CheckResult:
-    """Return the check of a closing of kind `drift` or `performance`.
+    """Return the check of a closing of any kind but `learn`.
 
     `baseline` is the one that the closing names, None where it names none. `earlier`: counts of earlier windows of the
     unit; `carry`: of its check before; `rows_before`: rows of the check that a late one supersedes. `frontiers`
     remembers which positions were counted. A fault of the monitor or the baseline makes a check that failed.
     StoreUnavailableError where an entry of the cut is missing: waiting may help; else what `Reader.ask` raises.
     """
-    if closing.kind not in ("drift", "performance"):
-        raise ValueError(f"closing of kind {closing.kind!r}: expected drift or performance")
+    if closing.kind == "learn":
+        raise ValueError("closing of kind 'learn': expected one that asks for a check")
     (frontiers or Frontiers(reader)).require(closing.cut)
+    if closing.kind == "silence":
+        return silence_changed(closing, baseline, carry=carry)
     if baseline is None:
         return no_baseline(closing, rows=add_up(reader, scope_of(closing), _NOTHING).rows, carry=carry)
     try:

@@ -18,7 +18,7 @@ from modeltrail.ledger.chain import Chain
 from modeltrail.storage.daemon_threads import DaemonThreads
 from modeltrail.storage.watch.compute import compute, learn
 from modeltrail.storage.watch.frontiers import CHECKS, PREDICTIONS, Frontiers, is_of
-from modeltrail.storage.watch.look_back import Earlier
+from modeltrail.storage.watch.look_back import ROOM, Earlier
 from modeltrail.storage.watch.narrow import read_changes, read_narrow
 from modeltrail.storage.watch.reader import Reader
 from modeltrail.storage.watch.records import read_baseline, read_checks, read_events
@@ -90,7 +90,7 @@ class _Opened:
         self.client = client
         self.frontiers = Frontiers(Reader(client, **bounds))
         self._reader = self.frontiers.reader
-        self._earlier = Earlier(self._reader)
+        self._earlier = Earlier(self._reader, room=ROOM)
         self._rows: dict[str, int] = {}
         self._baselines: dict[str, Baseline] = {}
 

@@ -15,12 +15,12 @@ from modeltrail.events.checks import CheckCompleted, CheckEntry
 from modeltrail.storage.watch.reader import Reader
 from modeltrail.storage.watch.records import read_checks
 
-__all__ = ["Earlier", "Recount"]
+__all__ = ["ROOM", "Earlier", "Recount"]
 
 Recount = Callable[[Closing], WindowCounts]
 """Counts the window of an earlier closing again, from the ledger."""
 
-_ROOM = 64 * 2**20
+ROOM = 64 * 2**20
 """Bytes of counts that are remembered."""
 
 _Unit = tuple[str, str, str]
@@ -46,7 +46,7 @@ class Earlier:
     A few hundred bytes a window; counts up to `room` bytes.
     """
 
-    def __init__(self, reader: Reader, *, room: int = _ROOM) -> None:
+    def __init__(self, reader: Reader, *, room: int = ROOM) -> None:
         self._reader = reader
         self._room = room
         self._known: dict[_Unit, dict[str, _Known]] = {}

@@ -31,10 +31,8 @@ def read_narrow(reader: Reader, chain: Chain, first: int, last: int) -> NarrowRo
 
 
 def _rows(batch: Any, chain: Chain) -> NarrowRows:
-    models, model_codes = _dictionary(batch.column("model_id"))
-    versions, version_codes = _dictionary(batch.column("model_version"))
-    if "" in models:  # an id is never empty: no prediction
-        model_codes = np.where(model_codes == models.index(""), np.int32(NO_PREDICTION), model_codes)
+    models, model_codes = _named(batch.column("model_id"), NO_PREDICTION)
+    versions, version_codes = _named(batch.column("model_version"), 0)
     return NarrowRows(
         (chain,),
         models,
@@ -43,14 +41,18 @@ def _rows(batch: Any, chain: Chain) -> NarrowRows:
         integers(batch.column("seq")),
         integers(batch.column("log_time")),
         integers(batch.column("time_us")),
-        model_codes.astype(np.int32),
+        model_codes,
         version_codes,
     )
 
 
-def _dictionary(column: Any) -> tuple[tuple[str, ...], NDArray[np.int32]]:
+def _named(column: Any, nothing: int) -> tuple[tuple[str, ...], NDArray[np.int32]]:
+    """Return names and codes; the empty text, which names nothing, has the code `nothing`."""
     codes, dictionary = codes_of(column)
-    return dictionary, codes
+    names = tuple(name for name in dictionary if name)
+    place = {name: code for code, name in enumerate(names)}
+    table = np.array([place.get(name, nothing) for name in dictionary], dtype=np.int32)
+    return names, table[codes] if codes.size else codes
 
 
 def read_changes(reader: Reader, chain: Chain, first: int, last: int) -> list[Change]:

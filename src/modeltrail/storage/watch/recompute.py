@@ -8,12 +8,13 @@ check, which can be computed again in the same way.
 from collections.abc import Mapping
 from typing import Any
 
-from modeltrail.drift.closing import BaselineRef, Closing, window_of
+from modeltrail.drift.closing import BaselineRef, Closing, Silence, window_of
 from modeltrail.drift.look_back import WindowCounts
 from modeltrail.drift.order import Position
 from modeltrail.drift.results import CheckResult
 from modeltrail.errors import NotVerifiableError
 from modeltrail.events.checks import CheckCompleted
+from modeltrail.events.moment import parse_moment
 from modeltrail.storage.watch.compute import compute
 from modeltrail.storage.watch.frontiers import Frontiers
 from modeltrail.storage.watch.reader import Reader
@@ -30,7 +31,7 @@ def closing_of(reader: Reader, check: CheckCompleted) -> Closing:
 
     NotVerifiableError where the ledger lacks the entry that closed it, or its monitor; ValueError for a tick.
     """
-    if check.window is None or check.cut is None or check.closed_by in (None, "max_wait") or check.kind == "tick":
+    if check.window is None or check.cut is None or check.closed_by is None or check.kind == "tick":
         raise ValueError(f"check {check.check_id} of kind {check.kind}: expected one of a window")
     entry, cut = check.cut.entry, check.cut.frontier
     found = reader.ask("watch/entry", chain=entry.chain, seq=entry.seq)
@@ -50,13 +51,21 @@ def closing_of(reader: Reader, check: CheckCompleted) -> Closing:
         window=window_of(check.window, cut),
         x=Position.at(int(found[0][0]), entry.chain, entry.seq),
         cut=cut,
-        closed_by=check.closed_by,  # type: ignore[arg-type]  # what is no closing was refused above
+        closed_by=check.closed_by,
         late=check.late is not None,
         supersedes=check.supersedes,
         label_delay_s=check.window.label_delay_s or 0,
+        silence=_silence(check),
         incomplete=tuple(check.incomplete),
         fold=fold,
     )
+
+
+def _silence(check: CheckCompleted) -> Silence | None:
+    told = check.silence
+    if check.kind != "silence" or told is None or told.last_at is None:
+        return None
+    return Silence(told.condition == "silent", parse_moment(told.last_at) // 1000, int(told.max_gap_s or 0))
 
 
 def recompute(reader: Reader, check: CheckCompleted) -> tuple[CheckResult, list[str]]:

@@ -1,5 +1,6 @@
 -- The predictions of `content`, each with what turned out to be true: its latest outcome in watch order within the cut.
--- A repeat of an outcome counts where it stands first, so that an old one that is sent again replaces no correction.
+-- A repeat of an outcome of the same prediction counts where it stands first, so that an old one that is sent again
+-- replaces no correction.
 SELECT rows.*, isNotNull(truth.found) AS is_known, truth.found.1 AS truth_label, truth.found.2 AS truth_value
 FROM ($rows) AS rows
 LEFT JOIN

@@ -3,8 +3,8 @@ WITH
     'Tuple(model_id String, model_version String)' AS shape,
     assumeNotNull(ledger.value) AS document,
     if(ledger.mode = 'structured', JSONExtract(document, 'data', shape), JSONExtract(document, shape)) AS data,
-    if(ledger.mode = 'structured', JSONExtractKeys(document, 'data', 'features'), JSONExtractKeys(document, 'features')) AS names
-SELECT arraySort(groupUniqArrayArray(names)) AS names
+    if(ledger.mode = 'structured', JSONExtractKeys(document, 'data', 'features'), JSONExtractKeys(document, 'features')) AS features
+SELECT arraySort(groupUniqArrayArray(features)) AS names
 FROM ledger
 WHERE ledger.chain IN {chains:Array(String)} AND ledger.seq BETWEEN {low:Int64} AND {high:Int64}
     AND ledger.seq >= transform(ledger.chain, {chains:Array(String)}, {lows:Array(Int64)}, 0)
