@@ -3,8 +3,8 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from typing import Any, NamedTuple, Self
 
@@ -45,6 +45,23 @@ class Look:
     """In all chains."""
     chains: int
     typed_rows: int
+    entries_of: Mapping[Partition, int] = field(default_factory=dict)
+    """In the chains of each partition."""
+
+    def without(self, topics: Collection[str]) -> "Look":
+        """Return the same without some topics; chains and typed rows are still those of all."""
+        entries_of = {place: entries for place, entries in self.entries_of.items() if place[0] not in topics}
+        return replace(
+            self,
+            ends={place: end for place, end in self.ends.items() if place[0] not in topics},
+            chained={place: end for place, end in self.chained.items() if place[0] not in topics},
+            entries=sum(entries_of.values()),
+            entries_of=entries_of,
+        )
+
+    def entries_in(self, topic: str) -> int:
+        """Return the entries of one topic."""
+        return sum(entries for (name, _), entries in self.entries_of.items() if name == topic)
 
     @property
     def published(self) -> int:
@@ -107,9 +124,11 @@ class Observer:
                 self._typed_at = time.monotonic()
         ends = self._runner.run(self._exact_ends() if exact else self._log.ends(self._partitions))
         newest: dict[Partition, tuple[int, int, int]] = {}
-        for topic, partition, epoch, first_offset, _, next_offset in rows:
+        entries_of: dict[Partition, int] = {}
+        for topic, partition, epoch, first_offset, entries, next_offset in rows:
             place = (epoch, first_offset, next_offset)
             newest[topic, partition] = max(newest.get((topic, partition), place), place)
+            entries_of[topic, partition] = entries_of.get((topic, partition), 0) + entries
         chained = {partition: place[2] for partition, place in newest.items()}
         return Look(
             at=time.monotonic(),
@@ -120,6 +139,7 @@ class Observer:
             entries=sum(row[4] for row in rows),
             chains=len(rows),
             typed_rows=self._typed,
+            entries_of=entries_of,
         )
 
     async def _exact_ends(self) -> dict[PartitionId, int]:

@@ -59,8 +59,9 @@ class Screen:
             emoji=False,
             highlight=False,
         )
-        plain = self._console.options.ascii_only
-        self._good, self._bad = ("ok", "!!") if plain else ("✓", "✗")
+        self.plain = self._console.options.ascii_only
+        """Whether only ASCII can be shown."""
+        self._good, self._bad = ("ok", "!!") if self.plain else ("✓", "✗")
         self._live: Live | None = None
         self._spoke_at = 0.0
 
@@ -89,6 +90,11 @@ class Screen:
     def paragraph(self, text: str, *, style: str = "") -> None:
         """Say a sentence or two."""
         self._indented(text, 3, style)
+
+    def drawing(self, lines: Sequence[str]) -> None:
+        """Show lines as they are: a chart."""
+        for line in lines:
+            self._print(Text(" " * 5 + line, no_wrap=True, overflow="crop"))
 
     def gap(self) -> None:
         """Leave a line empty."""

@@ -1,4 +1,4 @@
-"""The demo, told in order: start, stream, verify, tamper, and what to try next."""
+"""The demo, told in order: start, stream, what drifted, verify, tamper, and what to try next."""
 
 import contextlib
 import os
@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from modeltrail.demo.directory import claim_directory, directory_bytes
+from modeltrail.demo.drift_chapter import Watched, tell_alert, tell_findings, wait_until_closed
+from modeltrail.demo.drifted import AlertFeed
 from modeltrail.demo.flights import flights_file
 from modeltrail.demo.installation import Installation
 from modeltrail.demo.poison import POISON
@@ -47,6 +49,10 @@ class Outcome:
     chains: int = 0
     entries: int = 0
     rejected: int = 0
+    windows: int = 0
+    checks: int = 0
+    alerts: int = 0
+    recomputed: bool = False
     verified: bool = False
     tampers_found: int = 0
     seconds: float = 0.0
@@ -82,8 +88,8 @@ class Demo:
                 producer = self._start(installation, stack)
                 client = connect(installation.settings().clickhouse)
                 stack.callback(client.close)
-                streamed = self._stream(installation, producer)
-                heads = self._verify(client, directory, streamed)
+                watched = self._stream(installation, producer, client)
+                heads = self._verify(client, directory, watched)
                 self._tamper(client, heads, directory)
                 entry = self._example(client)
                 with self._screen.waiting("stopping"):
@@ -105,7 +111,7 @@ class Demo:
 
     def _start(self, installation: Installation, stack: contextlib.ExitStack) -> ProducerProcess:
         screen = self._screen
-        screen.chapter(1, "Start a broker, a store, a producing system and two workers")
+        screen.chapter(1, "Start a broker, a store, a producing system, two workers and a watch")
         with screen.waiting("broker"), _timed() as took:
             installation.start_broker()
         screen.done(
@@ -128,17 +134,39 @@ class Demo:
         self._listen(producer)
         workers = [installation.start_worker() for _ in range(_WORKERS)]
         screen.done("workers", " and ".join(f"pid {worker.pid}" for worker in workers) + ", one consumer group")
+        watcher = installation.start_worker("drift")
+        screen.done("watch", f"pid {watcher.pid}, a drift worker")
         return producer
 
-    def _stream(self, installation: Installation, producer: ProducerProcess) -> Streamed:
-        screen = self._screen
-        screen.chapter(2, "Publish what the model did; chain and store every record")
+    def _stream(self, installation: Installation, producer: ProducerProcess, client: Any) -> Watched:
+        screen, feed = self._screen, AlertFeed(client)
+
+        def tell_alerts() -> None:
+            for told in feed.new():
+                tell_alert(screen, told)
+
+        def listen() -> None:
+            self._listen(producer)
+            tell_alerts()
+
+        screen.chapter(2, "Publish what the model did; chain and store every record; watch what the model sees")
         with Observer(installation.settings(), cluster=installation.stack.broker.cluster_id) as observer:
-            streamed = watch_until_chained(installation, producer, observer, screen, lambda: self._listen(producer))
+            self._tell_streamed(watch_until_chained(installation, producer, observer, screen, listen))
+            screen.chapter(3, "What drifted")
+            with screen.waiting("the last windows"):
+                look, checks = wait_until_closed(installation, client, observer, tell_alerts, windows=producer.windows)
+        watched = tell_findings(screen, client, feed, look, checks)
+        outcome = self._outcome
+        outcome.windows, outcome.checks = watched.findings.windows, watched.checks
+        outcome.alerts, outcome.recomputed = watched.alerts, watched.recomputed
+        outcome.chains, outcome.entries = look.chains, look.entries
+        if not watched.recomputed:
+            outcome.exit_code = 1
+        return watched
+
+    def _tell_streamed(self, streamed: Streamed) -> None:
+        screen, look = self._screen, streamed.look
         self._outcome.events = streamed.published
-        self._outcome.chains = streamed.look.chains
-        self._outcome.entries = streamed.look.entries
-        look = streamed.look
         if look.entries == look.published:
             screen.done(
                 "chained", f"{look.published:,} records in the log, {look.entries:,} entries: none lost, none twice"
@@ -147,7 +175,6 @@ class Demo:
             screen.struck("chained", f"{look.published:,} records in the log, but {look.entries:,} entries")
             self._outcome.exit_code = 1
         screen.more(f"{streamed.rate:,.0f} records a second over {streamed.seconds:.0f} s, the take-over included")
-        return streamed
 
     def _listen(self, producer: ProducerProcess) -> None:
         for message in producer.poll():
@@ -161,7 +188,12 @@ class Demo:
             self._screen.done(
                 "model",
                 f"will it arrive more than 15 minutes late? Learnt from {said['rows']:,} flights of January and"
-                f" February; AUC {said['auc']:.2f} on the last {said['held_out']:,} of them",
+                f" February; AUC {said['auc']:.2f} on {said['held_out']:,} others",
+            )
+        elif message.step == "baseline":
+            self._screen.done(
+                "baseline",
+                f"{said['rows']:,} flights that it has not seen, {said['fields']} fields, hash {said['sha256'][:12]}",
             )
         elif message.step == "plan":
             types = {
@@ -180,13 +212,13 @@ class Demo:
         )
         return heads
 
-    def _verify(self, client: Any, directory: Path, streamed: Streamed) -> list[KeptHead]:
+    def _verify(self, client: Any, directory: Path, watched: Watched) -> list[KeptHead]:
         screen = self._screen
-        screen.chapter(3, "Verify everything")
+        screen.chapter(4, "Verify everything")
         heads = self._keep_heads(client, directory)
         with screen.waiting("every hash, link, position and offset, and every row of the typed tables"):
             report = verify_ledger(client, VerifyRequest(heads=heads, projections=True), views=projections())
-        self._outcome.verified = report.verdict is Verdict.HOLDS and report.entries == streamed.look.entries
+        self._outcome.verified = report.verdict is Verdict.HOLDS and report.entries == watched.look.entries
         self._outcome.exit_code = self._outcome.exit_code or report.verdict.exit_code
         if report.verdict is Verdict.HOLDS:
             screen.done(
@@ -219,7 +251,7 @@ class Demo:
 
     def _tamper(self, client: Any, heads: list[KeptHead], directory: Path) -> None:
         screen = self._screen
-        screen.chapter(4, "Tamper with it")
+        screen.chapter(5, "Tamper with it")
         longest = max((head for head in heads if ".predictions/" in head.chain), key=lambda head: head.seq)
         target = find_target(client, longest.chain, longest.seq + 1)
         screen.paragraph(
@@ -286,13 +318,18 @@ class Demo:
                     "ledger",
                     f"{outcome.entries:,} entries in {outcome.chains} chains, {outcome.rejected} of them rejected",
                 ),
+                (
+                    "drift",
+                    f"{outcome.windows} weeks, {outcome.checks} checks, {outcome.alerts} alerts; one computed again: "
+                    + ("identical" if outcome.recomputed else "NOT identical"),
+                ),
                 ("verified", "yes, all of it" if outcome.verified else "NO"),
                 ("tampering", f"{outcome.tampers_found} of 3 forgeries found"),
                 ("time", f"{outcome.seconds:.0f} s"),
                 ("directory", f"{shown} ({size})"),
             ]
         )
-        screen.chapter(5, "Try next")
+        screen.chapter(6, "Try next")
         if not self._keep:
             screen.commands(
                 [

@@ -1,7 +1,11 @@
-"""The second chapter: events stream, one worker is killed, the other takes over, everything gets chained."""
+"""The second chapter: events stream, one worker is killed, the other takes over, everything gets chained.
+
+A drift worker watches meanwhile. What it publishes is chained like everything else; whether it is done is not waited for
+here.
+"""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from modeltrail.demo.installation import Installation, WorkerProcess
@@ -9,11 +13,15 @@ from modeltrail.demo.producer_process import ProducerProcess
 from modeltrail.demo.progress import Look, Observer, Rates
 from modeltrail.demo.screen import Screen, StreamView
 from modeltrail.errors import ModeltrailError
+from modeltrail.events.registry import topic_name
 
 __all__ = ["Streamed", "watch_until_chained"]
 
 KILL_AT = 0.5
 """Share of all events that is chained when one worker is killed."""
+
+WATCH_FAMILIES = ("checks", "alerts")
+"""What the drift worker publishes itself."""
 
 _LOOK_S = 0.4
 _SHARES_S = 1.5
@@ -24,7 +32,7 @@ _STUCK_S = 90.0
 
 @dataclass(frozen=True)
 class Streamed:
-    """How it went. `seconds` is from the first chained record to the last."""
+    """How it went. `seconds` is from the first chained record to the last; `look` is without checks and alerts."""
 
     look: Look
     published: int
@@ -71,7 +79,7 @@ class _Kill:
                 return "taken over"
         return None
 
-    def processes(self, producer: ProducerProcess) -> list[tuple[str, str, bool]]:
+    def processes(self, producer: ProducerProcess, watcher: WorkerProcess, checks: int) -> list[tuple[str, str, bool]]:
         """Return what is shown about the processes."""
         shown = [("producer", "done" if producer.done else f"pid {producer.pid}, publishing", True)]
         for worker in sorted((self.victim, self.survivor), key=lambda each: each.number):
@@ -81,6 +89,7 @@ class _Kill:
             share = len(self.shares.get(worker.number, ()))
             reads = f"reads {share} partitions" if share else "joins the consumer group"
             shown.append((worker.name, f"pid {worker.pid}, {reads}", True))
+        shown.append((watcher.name, f"pid {watcher.pid}, {checks} checks of windows so far", True))
         return shown
 
 
@@ -91,12 +100,16 @@ def watch_until_chained(
     screen: Screen,
     listen: Callable[[], None],
 ) -> Streamed:
-    """Show the stream until everything that was published is chained, and kill a worker half-way.
+    """Show the stream until everything that the producer published is chained, and kill a worker half-way.
 
-    `installation` has two workers. `listen` polls the producer. Raises ModeltrailError when nothing
-    moves for 90 seconds, UnavailableError when a process ends that nobody killed.
+    `installation` has two ledger workers and a drift worker. `listen` is called again and again: it polls the producer,
+    and tells what else there is to tell. Raises ModeltrailError when nothing moves for 90 seconds, UnavailableError
+    when a process ends that nobody killed.
     """
     survivor, victim = installation.workers
+    [watcher] = installation.watchers
+    checks = topic_name("checks", installation.settings().topics.prefix)
+    of_the_watch = {topic_name(family, installation.settings().topics.prefix) for family in WATCH_FAMILIES}
     kill = _Kill(victim, survivor)
     rates = Rates()
     began = moved_at = ended = 0.0
@@ -112,13 +125,14 @@ def watch_until_chained(
                 began = began or (look.at if look.entries else 0.0)
             event = kill.look(installation, due=bool(producer.total) and look.entries >= KILL_AT * producer.total)
             finished = False
-            if producer.done and look.lag == 0 and kill.took_over_after_s is not None:
+            if producer.done and look.without(of_the_watch).lag == 0 and kill.took_over_after_s is not None:
                 look = observer.look(exact=True)
                 # Typed rows follow the ledger's within the same insert. Should one be missing, verification says so.
                 settled = look.typed_rows + producer.poison >= look.entries or look.at - moved_at > _SETTLE_S
-                finished = look.lag == 0 and settled
+                finished = look.without(of_the_watch).lag == 0 and settled
             if producer.total:
-                screen.update(_view(producer, look, rates, kill), last=finished)
+                processes = kill.processes(producer, watcher, look.entries_in(checks))
+                screen.update(_view(producer, look, rates, processes), last=finished)
             if event == "killed":
                 screen.struck(
                     "kill", f"SIGKILL to {victim.name} (pid {kill.pid}), on purpose, in the middle of its work"
@@ -131,13 +145,16 @@ def watch_until_chained(
                     f" {kill.took_over_after_s:.1f} s later, each from where the ledger says",
                 )
             if finished:
+                look = look.without(of_the_watch)
                 return Streamed(look, producer.published, kill.pid, kill.took_over_after_s or 0.0, ended - began)
             if time.monotonic() - moved_at > _STUCK_S and moved_at:
                 raise ModeltrailError(f"nothing moved for {_STUCK_S:.0f} s; logs are in {installation.directory}")
             time.sleep(_LOOK_S)
 
 
-def _view(producer: ProducerProcess, look: Look, rates: Rates, kill: _Kill) -> StreamView:
+def _view(
+    producer: ProducerProcess, look: Look, rates: Rates, processes: Sequence[tuple[str, str, bool]]
+) -> StreamView:
     # The producer hears of its last batches before a question for the ends of the log tells of them.
     sent = max(producer.published, look.published)
     published, chained, persisted = rates.add(look.at, sent, look.entries, look.typed_rows)
@@ -149,5 +166,5 @@ def _view(producer: ProducerProcess, look: Look, rates: Rates, kill: _Kill) -> S
             ("persisted", look.typed_rows, persisted, "rows of typed tables, filled from the ledger"),
             ("lag", sent - look.published + look.lag, None, "published, not chained yet"),
         ],
-        processes=kill.processes(producer),
+        processes=processes,
     )

@@ -1,0 +1,9 @@
+-- Every figure of performance and every gap, by week.
+SELECT toDate(window_start) AS week, toString(metric) AS name, toString(state) AS state, value, reference
+FROM performance_history
+WHERE monitor_id = {monitor:String}
+UNION ALL
+SELECT toDate(window_start), concat(toString(metric), ' by ', toString(`by`)), toString(state), value, reference
+FROM bias_history
+WHERE monitor_id = {monitor:String}
+ORDER BY name, week
