@@ -63,7 +63,8 @@ def _read_csv(path: Path, size: int, texts: Collection[str]) -> Any:
     block = min(_BLOCK_MAX, max(1 << 20, size * (20 if path.suffix == ".gz" else 1) + 1))
     return pyarrow.csv.read_csv(
         path,
-        read_options=pyarrow.csv.ReadOptions(block_size=block),
+        # Without threads, because only then is the row named that cannot be read.
+        read_options=pyarrow.csv.ReadOptions(block_size=block, use_threads=False),
         convert_options=pyarrow.csv.ConvertOptions(
             null_values=_NULLS, strings_can_be_null=True, column_types=dict.fromkeys(texts, pa.string())
         ),

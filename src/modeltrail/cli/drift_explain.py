@@ -292,8 +292,11 @@ def _show_figures(out: Output, check: "CheckCompleted") -> None:
         out.table(headings, rows, styles=SEVERITY_STYLES)
     for gap in check.gaps:
         out.line()
-        title = f"{gap.metric} by {gap.by}: {gap.state}, gap {_number(gap.value)} ({_interval(gap.low, gap.high)})"
-        out.line(f"{title}, baseline {_number(gap.reference)}, allowed {_number(gap.max_gap)}")
+        measured = "" if gap.value is None else f", gap {_number(gap.value)} ({_interval(gap.low, gap.high)})"
+        baseline = "" if gap.reference is None else f", {_number(gap.reference)} in the baseline"
+        reason = f": {gap.reason}" if gap.reason else ""
+        title = f"{gap.metric} by {gap.by}: {gap.state}{reason}{measured}{baseline}, {_number(gap.max_gap)} allowed"
+        out.line(title, style=SEVERITY_STYLES.get(gap.state))
         if gap.groups:
             out.table(["group", "n", "measured"], [(each.value, each.n, _number(each.measured)) for each in gap.groups])
 

@@ -111,10 +111,10 @@ def history(
         out.line("· stable   s shifted   W warning   C critical   ? too little data")
         if table:
             rows = [
-                (_window(line), part.state, _number(value), part.n, line.check_id[:12])
+                (_window(line), part.state, _number(value), _decided(part), part.n, line.check_id[:12])
                 for (line, part), value in zip(points, values, strict=True)
             ]
-            out.table(["window", "state", shown, "n", "check"], rows, styles=SEVERITY_STYLES)
+            out.table(["window", "state", shown, "decided by", "n", "check"], rows, styles=SEVERITY_STYLES)
         documents.append({
             "model_id": model, "model_version": version_of, "monitor_id": monitor_id, "kind": kind, "name": name,
             "segment": segment, "statistic": shown,
@@ -176,14 +176,15 @@ def _show_unit(
     by_kind: dict[str, list[CheckLine]] = defaultdict(list)
     for line in checks:
         by_kind[line.kind].append(line)
-    last = max(checks, key=lambda line: (line.log_time, line.end_us or 0))
+    newest = [lines[-1] for lines in by_kind.values()]
+    last = max(newest, key=lambda line: (_RANKS.get(line.state, -1), line.log_time))
     out.line(f"{model_id} {version}, monitor {monitor_id}: {last.state or last.status}", style="bold")
     for kind, lines in by_kind.items():
-        newest = lines[-1]
-        said = newest.state or newest.status
-        error = f" ({newest.error})" if newest.error else f" ({newest.silence})" if newest.silence else ""
-        windows, rows = counted(len(lines), "window"), counted(newest.rows, "prediction")
-        out.line(f"  {kind}: {windows} shown, the last {_window(newest)}: {said}{error}, {rows}")
+        line = lines[-1]
+        said = line.state or line.status
+        error = f" ({line.error})" if line.error else f" ({line.silence})" if line.silence else ""
+        windows, rows = counted(len(lines), "window"), counted(line.rows, "prediction")
+        out.line(f"  {kind}: {windows} shown, the last from {_window(line)}: {said}{error}, {rows}")
     series = _all_series(checks)
     ordered = sorted(series.items(), key=lambda item: _urgency(item[1]))
     shown = ordered if everything else ordered[:_ROWS]
@@ -193,11 +194,13 @@ def _show_unit(
         values = [each.value for _, each in points]
         top = max([_CRITICAL, *(value for value in values if value is not None)]) if _is_field(part) else None
         cells.append((
-            name, where, part.state, _number(part.value), sparkline(values, top=top),
+            name, where, part.state, _number(part.value), _decided(part), sparkline(values, top=top),
             "".join(_MARKS.get(each.state, " ") for _, each in points),
         ))  # fmt: skip
     if cells:
-        out.table(["field", "segment", "state", "PSI", "windows", "states"], cells, styles=SEVERITY_STYLES)
+        out.table(
+            ["field", "segment", "state", "last", "decided by", "windows", "states"], cells, styles=SEVERITY_STYLES
+        )
     if len(shown) < len(ordered):
         out.line(f"... and {len(ordered) - len(shown)} more fields, none of them worse; --all shows them")
     out.line()
@@ -247,6 +250,14 @@ def _urgency(points: _Points) -> tuple[int, float, str]:
 
 def _is_field(part: "FieldLine") -> bool:
     return part.kind not in ("metric", "gap")
+
+
+def _decided(part: "FieldLine") -> str:
+    """Return what the state was decided by, where that is not the last window alone: `0.238 in 4 windows`."""
+    if part.scale == 1 or part.state in ("stable", "insufficient_data"):
+        return ""
+    effect = part.numbers.get(f"effect_{part.scale}")
+    return f"{part.scale} windows" if effect is None else f"{_number(effect)} in {part.scale} windows"
 
 
 def _value(part: "FieldLine", statistic: str) -> float | None:

@@ -42,7 +42,8 @@ class FieldLine(NamedTuple):
     """A field, metric or gap in one check.
 
     `kind`: feature and the other roles of fields, metric, or gap. `segment`: `by=value`, empty for all rows. `value`:
-    debiased PSI of a field, else what was measured. `numbers`: statistics of a field; low, high, reference, limit.
+    debiased PSI of a field, else what was measured. `scale`: how many merged windows decided. `numbers`: statistics of
+    a field; low, high, reference, limit of the others.
     """
 
     kind: str
@@ -51,6 +52,7 @@ class FieldLine(NamedTuple):
     state: str
     value: float | None
     n: int
+    scale: int
     numbers: Mapping[str, float | None]
 
 
@@ -170,12 +172,14 @@ class Records:
 
     def _told(self, kind: str) -> list[tuple[Any, int]]:
         chains = [str(chain) for chain in Frontiers(self.reader, suffixes=(CHANGES,)).chains()]
-        found: list[tuple[Any, int]] = []
-        for batch in self.reader.columns("drift/told", chains=chains, type=kind) if chains else ():
-            modes, values = (batch.column(name).cast(pa.binary()).to_pylist() for name in ("mode", "document"))
-            for mode, value, log_time in zip(modes, values, batch.column("log_time").to_pylist(), strict=True):
-                found.append((event_data(kind, mode.decode(), value), int(log_time)))
-        return found
+        if not chains:
+            return []
+        rows = self.reader.columns("drift/told", chains=chains, type=kind)
+        modes, values = (rows.column(name).cast(pa.binary()).to_pylist() for name in ("mode", "document"))
+        return [
+            (event_data(kind, mode.decode(), value), int(log_time))
+            for mode, value, log_time in zip(modes, values, rows.column("log_time").to_pylist(), strict=True)
+        ]
 
     def check(self, named: str) -> "CheckCompleted | None":
         """Return the check of an id or its first digits, None where there is none. ConfigurationError for several."""
@@ -216,15 +220,17 @@ class Records:
 
 
 def _parts(fields: Sequence[Any], metrics: Sequence[Any], gaps: Sequence[Any]) -> Iterator[FieldLine]:
-    for name, role, by, segment, state, n, missing, statistics in map(_values, fields):
+    for name, role, by, segment, state, n, missing, scale, statistics in map(_values, fields):
         numbers = {**statistics, "missing": missing / n if n else None}
         where = f"{by}={segment}" if by else ""
-        yield FieldLine(role, name, where, state, statistics.get("psi_debiased"), int(n), numbers)
-    for metric, state, value, low, high, reference, max_drop, threshold, n in map(_values, metrics):
+        yield FieldLine(role, name, where, state, statistics.get("psi_debiased"), int(n), scale or 1, numbers)
+    for metric, state, value, low, high, reference, max_drop, threshold, scale, n in map(_values, metrics):
         limit = threshold if max_drop is None else max_drop
-        yield FieldLine("metric", metric, "", state, value, int(n), _measured(low, high, reference, limit))
-    for by, metric, state, value, low, high, reference, max_gap, n in map(_values, gaps):
-        yield FieldLine("gap", f"{metric}:{by}", "", state, value, int(n), _measured(low, high, reference, max_gap))
+        yield FieldLine("metric", metric, "", state, value, int(n), scale or 1, _measured(low, high, reference, limit))
+    for by, metric, state, value, low, high, reference, max_gap, scale, n in map(_values, gaps):
+        yield FieldLine(
+            "gap", f"{metric}:{by}", "", state, value, int(n), scale or 1, _measured(low, high, reference, max_gap)
+        )
 
 
 def _values(row: Any) -> tuple[Any, ...]:

@@ -69,6 +69,7 @@ class _Tally:
                 "opened_at": data.opened_at,
                 "check_id": check.check_id,
                 "end_us": closing.window.end_us,
+                "number": closing.window.index,
             })  # fmt: skip
 
     def raised(self) -> int:
@@ -199,7 +200,7 @@ def run(
         reference = _baseline(records, baseline, model, version or configured.model_version, configured)
         if reference.model_id != model:
             raise ConfigurationError(f"--baseline {baseline}: is one of {reference.model_id}, expected one of {model}")
-        title = f"{model} {reference.model_version}: back-test of windows of {window_words(configured)}"
+        title = f"{model} {reference.model_version}: back-test, windows {window_words(configured)}"
         out.line(f"{title}, policy {configured.policy.preset}, baseline {reference.id[:40]}", style="bold")
         tally = _Tally()
         with out.progress("computing", unit="checks") as meter:
@@ -275,7 +276,7 @@ def _told(meter: Meter) -> "Any":
 
 def _show_alert(out: Output, alert: dict[str, Any]) -> None:
     style = "green" if alert["transition"] == "resolved" else SEVERITY_STYLES.get(alert["severity"])
-    when = time_text(alert["end_us"])
+    when = f"window {alert['number']}" if alert["end_us"] is None else time_text(alert["end_us"])
     out.line(f"{when:<16}  {alert['transition']:<9} {alert['severity']:<8}  {alert['message']}", style=style)
 
 

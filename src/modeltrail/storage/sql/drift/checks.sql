@@ -26,12 +26,12 @@ FROM
                 x -> {name:String} = '' OR x.1 = {name:String},
                 arrayZip(
                     fields.name, fields.role, fields.segment_by, fields.segment_value, fields.state, fields.n,
-                    fields.missing, fields.statistics)) AS fields,
+                    fields.missing, fields.scale, fields.statistics)) AS fields,
             arrayMap(
-                x -> (x.metric, x.state, x.value, x.low, x.high, x.reference, x.max_drop, x.threshold, x.n),
+                x -> (x.metric, x.state, x.value, x.low, x.high, x.reference, x.max_drop, x.threshold, x.scale, x.n),
                 arrayFilter(x -> {name:String} = '' OR x.metric = {name:String}, metrics)) AS metrics,
             arrayMap(
-                x -> (x.`by`, x.metric, x.state, x.value, x.low, x.high, x.reference, x.max_gap, x.n),
+                x -> (x.`by`, x.metric, x.state, x.value, x.low, x.high, x.reference, x.max_gap, x.scale, x.n),
                 arrayFilter(x -> {name:String} IN ('', x.metric, concat(x.metric, ':', x.`by`)), gaps)) AS gaps
         FROM checks FINAL
         WHERE ({model_id:String} = '' OR model_id = {model_id:String})
