@@ -46,9 +46,10 @@ async def until(condition, *, within=DEADLINE_S, what="the condition", every=0.1
 
 
 class WorkerProcess:
-    """A ledger worker as a process of its own: the command, or a module of the tests that runs it in some way."""
+    """A worker as a process of its own: the command, or a module of the tests that runs it in some way."""
 
-    def __init__(self, env, log: Path, module="modeltrail.cli.main"):
+    def __init__(self, env, log: Path, module="modeltrail.cli.main", role="ledger"):
+        self.role = role
         self.log = log
         self.env = env
         self.module = module
@@ -59,7 +60,7 @@ class WorkerProcess:
         self.folder.mkdir(exist_ok=True)
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", self.module, "worker", "--role", "ledger"],
+                [sys.executable, "-m", self.module, "worker", "--role", self.role],
                 env=self.env,
                 stdout=subprocess.DEVNULL,
                 stderr=log,
@@ -124,6 +125,10 @@ class Installation:
             "MODELTRAIL_CLICKHOUSE__DATABASE": name,
             "MODELTRAIL_WORKER__GROUP": name,
             "MODELTRAIL_WORKER__HTTP_PORT": "0",
+            "MODELTRAIL_DRIFT__GROUP": f"{name}-drift",
+            "MODELTRAIL_DRIFT__HTTP_PORT": "0",
+            "MODELTRAIL_DRIFT__POLL_S": "0.5",
+            "MODELTRAIL_DRIFT__WATCH_GRACE_S": "0.5",
             "MODELTRAIL_WORKER__BLOCK_SECONDS": "0.2",
             "MODELTRAIL_TOPICS__PARTITIONS__DEFAULT": str(partitions),
             "MODELTRAIL_KAFKA__MEMORY_ONLY": "true",
@@ -159,8 +164,9 @@ class Installation:
     def partition(self, number=0, family="predictions"):
         return PartitionId(self.cluster, self.topic(family), number)
 
-    def worker(self, *, module="modeltrail.cli.main", **more_env):
-        process = WorkerProcess(self.env(**more_env), self.directory / f"worker-{len(self.workers)}.log", module)
+    def worker(self, *, module="modeltrail.cli.main", role="ledger", **more_env):
+        log = self.directory / f"worker-{len(self.workers)}.log"
+        process = WorkerProcess(self.env(**more_env), log, module, role)
         self.workers.append(process)
         return process.start()
 

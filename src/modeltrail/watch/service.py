@@ -32,6 +32,11 @@ class WatchService:
         """Whether this worker's share, which may be empty, was read to the end of the ledger once."""
         return self._shares is not None and (not self._shares or (self._session is not None and self._session.began))
 
+    @property
+    def settled(self) -> bool:
+        """Whether everything that stands in the ledger now has been passed, checked and published."""
+        return self._shares is not None and (not self._shares or (self._session is not None and self._session.settled))
+
     def assign(self, shares: frozenset[int]) -> None:
         """Watch the models of these shares, partitions of the topic `blocks`, and of no others."""
         self._shares = shares

@@ -109,6 +109,11 @@ class Session:
         self.began = False
         """Whether the ledger was read to its end once."""
 
+    @property
+    def settled(self) -> bool:
+        """Whether all that was read has been passed, checked and published."""
+        return self.began and self._reading.oldest is None and not self._queue
+
     def wake(self) -> None:
         """There may be something new in the ledger."""
         self._news.set()
