@@ -30,12 +30,16 @@ _LIMITS = {"warning": 0.1, "critical": 0.25}
 
 @dataclass(frozen=True)
 class Watched:
-    """What came of the watch. `look`: broker and ledger when all was chained, checks and alerts too."""
+    """What came of the watch. `look`: broker and ledger when all was chained, checks and alerts too.
+
+    `explained` is the id of the alert that was computed again, None where none was raised.
+    """
 
     look: Look
     checks: int
     alerts: int
     findings: Findings
+    explained: str | None
     recomputed: bool
 
 
@@ -86,8 +90,11 @@ def tell_findings(screen: Screen, client: Any, feed: AlertFeed, look: Look, chec
         f"{findings.windows} weeks, {len(findings.cells)} cells of a field and a week: {findings.moved} beyond the"
         f" tolerance, {states.get('warning', 0)} of them a warning and {states.get('critical', 0)} critical",
     )
-    gaps = len({figure.name for figure in findings.figures})
-    screen.more(f"and {len(findings.figures)} of {gaps} figures that need the truth, which came hours later")
+    told = sorted({figure.name for figure in findings.figures})
+    beyond = sum(figure.state in MOVED for figure in findings.figures)
+    screen.more(
+        f"{', '.join(told)}: {beyond} of {len(findings.figures)} beyond what is allowed; outcomes came hours later"
+    )
     opened = len({told.alert_id for told in feed.told} - {t.alert_id for t in feed.told if t.told == "resolved"})
     screen.done("alerts", f"{feed.raised} in all, {opened} of them still open")
     _draw(screen, findings, feed)
@@ -96,7 +103,8 @@ def tell_findings(screen: Screen, client: Any, feed: AlertFeed, look: Look, chec
         f"PSI above 0.1 would have sent {findings.psi_above} alerts, in {findings.psi_windows} of {findings.windows}"
         f" weeks; Kolmogorov-Smirnov with p < 0.05 {findings.ks_below}, of {findings.ks_cells} cells that it can test",
     )
-    return Watched(look, checks, feed.raised, findings, _recomputed(screen, Reader(client), feed))
+    explained, recomputed = _recompute(screen, Reader(client), feed)
+    return Watched(look, checks, feed.raised, findings, explained, recomputed)
 
 
 def _draw(screen: Screen, findings: Findings, feed: AlertFeed) -> None:
@@ -105,13 +113,14 @@ def _draw(screen: Screen, findings: Findings, feed: AlertFeed) -> None:
         return
     (name, cells), *_ = fields.items()
     raised = {told.opened_at.date() for told in feed.told if told.told == "raised" and f"`{name}`" in told.message}
-    screen.paragraph(f"{name}, which moved most: its debiased PSI week by week (^ an alert was raised)")
+    alerts = " (^ an alert was raised)" if raised else ""
+    screen.paragraph(f"{name}, which moved most: its debiased PSI week by week{alerts}")
     chart = columns(
         [cell.effect for cell in cells],
         height=_HEIGHT,
         width=_WIDTH,
         lines=_LIMITS,
-        marks="".join("^" if cell.week in raised else " " for cell in cells),
+        marks="".join("^" if cell.week in raised else " " for cell in cells) if raised else "",
         ends=(str(cells[0].week), str(cells[-1].week)),
     )
     screen.drawing(chart)
@@ -139,12 +148,12 @@ def _highest(cells: Sequence[Cell]) -> str:
     return f"at most {most.effect or 0.0:.3f}, in the week of {most.week}"
 
 
-def _recomputed(screen: Screen, reader: Reader, feed: AlertFeed) -> bool:
+def _recompute(screen: Screen, reader: Reader, feed: AlertFeed) -> tuple[str | None, bool]:
     """Compute the check again that raised the most severe alert, the first of them."""
     raised = [told for told in feed.told if told.told == "raised"]
     if not raised:
         screen.struck("recomputed", "no alert was raised: nothing to compute again")
-        return False
+        return None, False
     told = min(raised, key=lambda each: each.severity != "critical")
     [alert] = read_events(reader, AlertRaised, [told.event_id])
     check_id = alert.evidence["check_id"]
@@ -156,4 +165,4 @@ def _recomputed(screen: Screen, reader: Reader, feed: AlertFeed) -> bool:
         screen.done("recomputed", f"{what}: identical, to the last digit")
     else:
         screen.struck("recomputed", f"{what}: differs in {', '.join(each.path for each in done.found[:5])}")
-    return done.identical
+    return told.alert_id, done.identical

@@ -97,7 +97,7 @@ class Demo:
         finally:
             if not self._keep:
                 shutil.rmtree(directory, ignore_errors=True)
-        self._end(directory, entry)
+        self._end(directory, entry, watched.explained)
         return self._outcome
 
     @contextlib.contextmanager
@@ -304,7 +304,7 @@ class Demo:
             row = client.query(query("example")).first_row
         return f"{row[0]}/{row[1]} {row[2]}"
 
-    def _end(self, directory: Path, entry: str) -> None:
+    def _end(self, directory: Path, entry: str, alert: str | None) -> None:
         screen, outcome = self._screen, self._outcome
         outcome.seconds = round(time.monotonic() - self._started, 3)
         outcome.directory = str(directory) if self._keep else None
@@ -339,6 +339,10 @@ class Demo:
                 ]
             )
             return
+        explained = (
+            f"modeltrail drift explain --config {shown}/modeltrail.toml {(alert or '')[:12]} --recompute",
+            "shows what an alert follows from, and computes it again from the ledger",
+        )
         screen.commands(
             [
                 (
@@ -349,6 +353,7 @@ class Demo:
                     f"modeltrail verify --config {shown}/modeltrail.toml --heads {shown}/{HEADS_FILE}",
                     "verifies it, against the heads that this demo kept",
                 ),
+                *([explained] if alert else []),
                 (
                     f"modeltrail entry --config {shown}/modeltrail.toml {entry}",
                     "shows a correction that somebody made, its hashes and its neighbours",

@@ -1,7 +1,7 @@
 """The second chapter: events stream, one worker is killed, the other takes over, everything gets chained.
 
-A drift worker watches meanwhile. What it publishes is chained like everything else; whether it is done is not waited for
-here.
+A drift worker watches meanwhile. What it publishes is chained like everything else; nobody waits here until it is
+done.
 """
 
 import time

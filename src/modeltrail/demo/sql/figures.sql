@@ -1,9 +1,13 @@
 -- Every figure of performance and every gap, by week.
-SELECT toDate(window_start) AS week, toString(metric) AS name, toString(state) AS state, value, reference
-FROM performance_history
-WHERE monitor_id = {monitor:String}
-UNION ALL
-SELECT toDate(window_start), concat(toString(metric), ' by ', toString(`by`)), toString(state), value, reference
-FROM bias_history
-WHERE monitor_id = {monitor:String}
+SELECT toDate(window_start) AS week, figure AS name, toString(state) AS state, value, reference
+FROM
+(
+    SELECT window_start, toString(metric) AS figure, state, value, reference
+    FROM performance_history
+    WHERE monitor_id = {monitor:String}
+    UNION ALL
+    SELECT window_start, concat(toString(metric), ' by ', toString(`by`)), state, value, reference
+    FROM bias_history
+    WHERE monitor_id = {monitor:String}
+)
 ORDER BY name, week
