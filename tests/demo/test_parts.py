@@ -85,6 +85,21 @@ def test_lag_is_what_is_published_and_not_chained() -> None:
     assert (look.published, look.lag, look.behind) == (15, 3, {("t", 0): 3})
 
 
+def test_a_look_without_some_topics_counts_the_others() -> None:
+    look = Look(
+        at=0.0,
+        ends={("predictions", 0): 10, ("checks", 0): 4},
+        chained={("predictions", 0): 10, ("checks", 0): 3},
+        entries=13,
+        chains=2,
+        typed_rows=13,
+        entries_of={("predictions", 0): 10, ("checks", 0): 3},
+    )
+    rest = look.without({"checks"})
+    assert (look.lag, look.entries_in("checks")) == (1, 3)
+    assert (rest.published, rest.entries, rest.lag, rest.entries_in("checks")) == (10, 10, 0, 0)
+
+
 def _producer_that_runs(tmp_path: Path, program: str) -> ProducerProcess:
     producer = ProducerProcess(tmp_path, "127.0.0.1:1", (3,), {})
     producer._child.argv[:] = [sys.executable, "-c", program]
@@ -93,7 +108,7 @@ def _producer_that_runs(tmp_path: Path, program: str) -> ProducerProcess:
 
 def test_the_producer_is_heard_line_by_line(tmp_path: Path) -> None:
     lines = [
-        format_message("plan", {"events": 9, "poison": 2, "types": {}}),
+        format_message("plan", {"events": 9, "poison": 2, "windows": 3, "types": {}}),
         "a warning of some library\n",
         format_message("published", {"events": 4}),
         format_message("done", {"events": 9, "seconds": 1.5}),
@@ -103,7 +118,7 @@ def test_the_producer_is_heard_line_by_line(tmp_path: Path) -> None:
     heard: list[Message] = []
     until(lambda: heard.extend(producer.poll()) or producer.done, seconds=20, what="the end")
     assert [message.step for message in heard] == ["plan", "published", "done"]
-    assert (producer.total, producer.poison, producer.published) == (9, 2, 9)
+    assert (producer.total, producer.poison, producer.windows, producer.published) == (9, 2, 3, 9)
     assert heard[-1].said == {"events": 9, "seconds": 1.5}
 
 

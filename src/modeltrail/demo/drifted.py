@@ -49,9 +49,12 @@ class AlertFeed:
         """Return what was told since the last call."""
         with translated():
             rows = self._client.query(query("alerts")).result_rows
-        found = [told for told in (Told(*row) for row in rows) if told.event_id not in self._known]
-        self._known |= {told.event_id: told for told in found}
-        return found
+        found: dict[str, Told] = {}
+        for told in map(Told._make, rows):
+            if told.event_id not in self._known:
+                found.setdefault(told.event_id, told)  # what is published twice is said once
+        self._known |= found
+        return list(found.values())
 
     @property
     def told(self) -> list[Told]:
