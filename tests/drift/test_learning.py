@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from modeltrail.drift.columns import Column
-from modeltrail.drift.learning import MAX_TOLERANCE, default_chunk_rows, learn
+from modeltrail.drift.learning import default_chunk_rows, learn
+from modeltrail.drift.policy import TOLERANCE_MAX
 from modeltrail.drift.reference import Reference
 from modeltrail.drift.significance import psi_p_value
 from modeltrail.drift.statistics import psi
@@ -55,7 +56,7 @@ def test_a_slow_wobble_is_tolerance():
 def test_a_wild_baseline_cannot_blind_the_watch():
     random = np.random.default_rng(2)
     wild = random.normal(size=ROWS) + np.repeat(random.normal(0, 2, ROWS // 2000), 2000)
-    assert taught(wild).tolerance == MAX_TOLERANCE
+    assert taught(wild).tolerance == TOLERANCE_MAX
 
 
 def test_sessions_raise_in_most_windows_without_phi_and_in_hardly_any_with_it():

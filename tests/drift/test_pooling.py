@@ -5,7 +5,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modeltrail.drift.pooling import pool
+from modeltrail.drift.pooling import pool as make_pools
+
+
+def pool(reference, rows, *, ordered):
+    """Return which pool each bin goes to."""
+    pools = make_pools(np.array(reference), rows, ordered=ordered)
+    assert pools.starts[0] == 0
+    numbers = np.empty(len(reference), dtype=np.int64)
+    numbers[pools.order] = np.searchsorted(pools.starts, np.arange(len(reference)), side="right") - 1
+    assert (
+        pools.sums(np.array([reference, reference])).tolist()
+        == [np.bincount(numbers, weights=reference).astype(np.int64).tolist()] * 2
+    )
+    return numbers
+
 
 counts = st.lists(st.integers(0, 1000), min_size=1, max_size=30).filter(any)
 

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from modeltrail.drift.counts import FieldCounts
 from modeltrail.drift.policy import SCALES, Policy
+from modeltrail.drift.pooling import Pools, pool
 from modeltrail.drift.reference import Reference
 from modeltrail.drift.significance import ks_p_value, psi_p_value, share_p_value
 from modeltrail.drift.states import Aspect, Hypothesis, Subject, Trial
@@ -120,39 +121,17 @@ def merged_counts(windows: Sequence[FieldCounts]) -> FieldCounts:
     )
 
 
-def kept_bins(reference: Reference, n: float, policy: Policy) -> tuple[NDArray[np.intp], NDArray[np.intp]] | None:
-    """Return how `n` independent values are compared: order of the coarse bins, and the first of each group of them.
+def kept_bins(reference: Reference, n: float, policy: Policy) -> Pools | None:
+    """Return how the coarse bins are merged to compare `n` independent values; None where too few pools are left.
 
-    None where too few groups are left. One group means that the field is compared as a share.
+    One pool means that the field is compared as a share.
     """
-    weights = reference.coarse(reference.sample)
-    if reference.kind == "categorical":
-        order = np.argsort(-weights, kind="stable")
-        weights = weights[order]
-    else:
-        order = np.arange(weights.size)
-    starts = _starts(weights, n, policy.bin_expected)
-    possible = _starts(weights, _ENOUGH, policy.bin_expected).size
-    if starts.size == possible == 1 or starts.size >= max(2, min(policy.bins_min, possible)):
-        return order, starts
+    weights, ordered = reference.coarse(reference.sample), reference.kind == "numeric"
+    kept = pool(weights, n, ordered=ordered, minimum=policy.bin_expected)
+    possible = pool(weights, _ENOUGH, ordered=ordered, minimum=policy.bin_expected).size
+    if kept.size == possible == 1 or kept.size >= max(2, min(policy.bins_min, possible)):
+        return kept
     return None
-
-
-def _starts(weights: NDArray[np.int64], n: float, minimum: float) -> NDArray[np.intp]:
-    """Return the first bin of each group of neighbours that expects at least `minimum` of `n` values.
-
-    `weights`: reference counts. Bins are taken from the left; what is left over at the end joins the last group.
-    """
-    needed = minimum * float(weights.sum()) / n
-    if float(weights.min()) >= needed:
-        return np.arange(weights.size)
-    starts, total, begin = [], 0, 0
-    for at, weight in enumerate(weights.tolist()):
-        total += weight
-        if total >= needed:
-            starts.append(begin)
-            total, begin = 0, at + 1
-    return np.array(starts or [0], dtype=np.intp)
 
 
 def _tests(reference: Reference, aspect: Aspect) -> int:
@@ -194,20 +173,19 @@ def _distribution(at: int, question: Question, policy: Policy, scale: int, merge
     n, m = merged.binned, sample.binned
     if n == 0 or (kept := kept_bins(reference, n / phi, policy)) is None:
         return None
-    order, starts = kept
-    if starts.size == 1:
+    if kept.size == 1:
         usual = int(sample.counts.argmax())
         rest, rest_before = n - int(merged.counts[usual]), m - int(sample.counts[usual])
         return _share(at, question, policy, scale, "distribution", (rest, n), (rest_before, m))
-    before, now = (np.add.reduceat(reference.coarse(side)[order], starts) / phi for side in (sample, merged))
+    before, now = (kept.sums(reference.coarse(side)) / phi for side in (sample, merged))
     value = float(psi(before, now))
-    effect = float(debiased(value, starts.size, n / phi, m / phi))
+    effect = float(debiased(value, kept.size, n / phi, m / phi))
     distance = -1.0
     if reference.kind == "numeric":
         distance = float(np.max(np.abs(np.cumsum(merged.counts) / n - np.cumsum(sample.counts) / m)))
     rows = (n / phi, m / phi)
     return _Draft(
-        at, "distribution", scale, n, effect, value, starts.size, *rows, question.tolerance, distance, -1.0
+        at, "distribution", scale, n, effect, value, kept.size, *rows, question.tolerance, distance, -1.0
     )  # fmt: skip
 
 

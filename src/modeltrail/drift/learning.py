@@ -20,15 +20,13 @@ from numpy.typing import NDArray
 from scipy.stats import chi2
 
 from modeltrail.drift.columns import Column
+from modeltrail.drift.policy import TOLERANCE_MAX
 from modeltrail.drift.pooling import pool
 from modeltrail.drift.reference import Reference
 from modeltrail.drift.statistics import psi
 from modeltrail.events.baselines import DEFAULT_TOLERANCE
 
-__all__ = ["MAX_TOLERANCE", "Learned", "default_chunk_rows", "learn"]
-
-MAX_TOLERANCE = 0.05
-"""A wild baseline must not blind the watch."""
+__all__ = ["Learned", "default_chunk_rows", "learn"]
 
 _QUANTILE = 0.9
 _LEAST_CHUNKS = 5
@@ -73,7 +71,7 @@ def learn(reference: Reference, column: Column, chunk_rows: int) -> Learned | No
     distances = psi(chunks.whole * chunks.total / phi, counts / phi)
     chance = phi * float(chi2.ppf(_QUANTILE, chunks.degrees)) / chunks.worth
     beyond = np.maximum(0.0, distances - chance)
-    return Learned(phi, min(MAX_TOLERANCE, max(DEFAULT_TOLERANCE, float(np.quantile(beyond, _QUANTILE)))))
+    return Learned(phi, min(TOLERANCE_MAX, max(DEFAULT_TOLERANCE, float(np.quantile(beyond, _QUANTILE)))))
 
 
 class _Chunks(NamedTuple):
@@ -104,6 +102,5 @@ def _chunks(reference: Reference, column: Column, rows: int) -> _Chunks:
     counts = np.array([chunk for chunk in coarse if 0 < int(chunk.sum()) < total], dtype=np.int64)
     counts = counts.reshape(-1, whole.size)
     pools = pool(whole, rows * total / len(column), ordered=reference.kind == "numeric")
-    members = np.equal.outer(pools, np.arange(int(pools.max()) + 1)).astype(np.int64)
     rows_each = counts.sum(axis=1)
-    return _Chunks(whole @ members / total, total, counts @ members / rows_each[:, np.newaxis], rows_each)
+    return _Chunks(pools.sums(whole) / total, total, pools.sums(counts) / rows_each[:, np.newaxis], rows_each)

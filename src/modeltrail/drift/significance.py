@@ -26,6 +26,7 @@ __all__ = [
     "effective_rows",
     "ks_p_value",
     "psi_p_value",
+    "rejection_limit",
     "share_p_value",
 ]
 
@@ -117,15 +118,19 @@ def _share_beyond(share: float, delta0: float) -> float:
 def benjamini_hochberg(p_values: ArrayLike, fdr: float) -> NDArray[np.bool_]:
     """Return which hypotheses are rejected, bool[k], so that of the rejections a share of at most `fdr` is false.
 
-    Rejected are the r smallest p-values, r the largest rank at which p <= fdr r / k. Of none, none. ValueError where a
-    p-value is not within 0..1.
+    Of none, none. ValueError where a p-value is not within 0..1.
     """
-    values = _float64(p_values)
-    if values.ndim != 1 or not ((values >= 0) & (values <= 1)).all():
+    return _float64(p_values) <= rejection_limit(p_values, fdr)
+
+
+def rejection_limit(p_values: ArrayLike, fdr: float) -> float:
+    """Return the largest p-value that Benjamini and Hochberg reject, -1 where they reject none.
+
+    Rejected are the r smallest of k p-values, r the largest rank at which p <= fdr r / k. ValueError where a p-value is
+    not within 0..1.
+    """
+    ordered = np.sort(_float64(p_values))
+    if ordered.ndim != 1 or not ((ordered >= 0) & (ordered <= 1)).all():
         raise ValueError(f"p_values: {p_values!r}: expected one dimension, 0 to 1")
-    order = np.argsort(values, kind="stable")
-    passes = values[order] <= fdr * np.arange(1, values.size + 1) / max(1, values.size)
-    rejected = np.zeros(values.size, dtype=np.bool_)
-    if passes.any():
-        rejected[order[: int(np.flatnonzero(passes)[-1]) + 1]] = True
-    return rejected
+    passed = np.flatnonzero(ordered <= fdr * np.arange(1, ordered.size + 1) / max(1, ordered.size))
+    return float(ordered[passed[-1]]) if passed.size else -1.0

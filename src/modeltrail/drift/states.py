@@ -11,9 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-
 from modeltrail.drift.policy import LEVELS, Level, Policy, rank
+from modeltrail.drift.significance import rejection_limit
 
 __all__ = ["Aspect", "Hypothesis", "Subject", "Trial", "Verdict", "judge"]
 
@@ -101,19 +100,12 @@ def judge(hypotheses: Sequence[Hypothesis], policy: Policy) -> list[Verdict]:
     Every hypothesis has at least one trial: what had too little data is not to be here at all.
     """
     tested = [hypothesis.p for hypothesis in hypotheses if not hypothesis.trivial]
-    limit = _limit(tested, policy.fdr)
+    limit = rejection_limit(tested, policy.fdr)
     immediately = policy.at_once / max(1, len(tested))
     subjects: dict[Subject, list[Hypothesis]] = {}
     for hypothesis in hypotheses:
         subjects.setdefault(hypothesis.subject, []).append(hypothesis)
     return [_verdict(subject, asked, limit, immediately, policy) for subject, asked in subjects.items()]
-
-
-def _limit(p_values: Sequence[float], fdr: float) -> float:
-    """Return the largest p-value that Benjamini-Hochberg rejects; -1 where it rejects none."""
-    ordered = np.sort(np.asarray(p_values, dtype=np.float64))
-    passed = np.flatnonzero(ordered <= fdr * np.arange(1, ordered.size + 1) / max(1, ordered.size))
-    return float(ordered[passed[-1]]) if passed.size else -1.0
 
 
 def _verdict(
