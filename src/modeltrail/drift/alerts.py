@@ -9,7 +9,7 @@
 
 One alert a subject at any time, never one a window. A window without enough data changes nothing: it is neither
 evidence for nor against. Overlapping (sliding) windows count once where they overlap: what held at 10:00 to 11:00 and
-at 10:05 to 11:05 has held once.
+at 10:05 to 11:05 has held once. So do merged windows: what only four together show has held twice when four others do.
 
 After an alert is resolved, what was before the quiet windows is no evidence any more: merged look-backs of that
 subject begin with them (`Track.since`), or the old drift, still in the merge, would raise it again at once.
@@ -183,7 +183,8 @@ def _step(
     track: Track, verdict: Verdict, span: Span, policy: Policy, alert_id: Callable[[Subject], str], opened_at: str
 ) -> tuple[Track, Transition | None]:
     state = rank(verdict.state)
-    holds: dict[str, Streak] = {level: _extended(track.holds.get(level), span) for level in LEVELS[1 : state + 1]}
+    witness = _witness(verdict, span)
+    holds: dict[str, Streak] = {level: _extended(track.holds.get(level), witness) for level in LEVELS[1 : state + 1]}
     proven = [level for level, streak in holds.items() if streak.windows >= policy.consecutive]
     level: Level = max((verdict.immediate, *(name for name in LEVELS if name in proven)), key=rank)
     opened = track.open
@@ -201,6 +202,16 @@ def _step(
     if opened.quiet is not None and opened.quiet.windows >= policy.quiet_windows:
         return Track(previous=opened.alert_id, since=opened.quiet.start), _resolved(subject, opened, verdict, "quiet")
     return replace(track, holds=holds, open=opened), _transition("open", subject, opened, verdict)
+
+
+def _witness(verdict: Verdict, span: Span) -> Span:
+    """Return the span that the finding of a window rests on: that of the smallest scale that is significant.
+
+    Where only merged windows show it, the next merge holds most of the same rows: it is no second witness before as
+    many windows have gone by. Taken as long as the window itself each, which gaps and calendars make longer.
+    """
+    scale = min(verdict.significant, default=1)
+    return Span(span.start - (scale - 1) * (span.end - span.start), span.end)
 
 
 def _is_quiet(verdict: Verdict, opened: Open, policy: Policy) -> bool:
