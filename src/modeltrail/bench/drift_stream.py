@@ -8,7 +8,7 @@ import asyncio
 import statistics
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +28,7 @@ from modeltrail.events.monitors import MonitorConfigured, TumblingWindow
 from modeltrail.events.registry import topic_name
 from modeltrail.kafka_client import kafka_client_args
 
-__all__ = ["StreamPlan", "measure_stream", "shown"]
+__all__ = ["StreamPlan", "measure_stream"]
 
 _FAMILIES = ("predictions", "models", "checks", "alerts")
 _READY_S = 120.0
@@ -142,15 +142,3 @@ async def _tell(bed: Bed, told: Sequence[Data]) -> None:
             await producer.send_and_wait(topic_name("models", bed.prefix), value, key=key, headers=headers)
     finally:
         await producer.stop()
-
-
-def shown(figures: Mapping[str, Any]) -> list[tuple[str, int, float]]:
-    """Return the rows of the table that is printed."""
-    return [
-        ("ledger alone", round(figures["ingest_events_per_s"]), 1.0),
-        (
-            "ledger and drift",
-            round(figures["ingest_with_drift_events_per_s"]),
-            round(figures["ingest_share_with_drift"], 2),
-        ),
-    ]

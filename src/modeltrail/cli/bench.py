@@ -165,6 +165,54 @@ def scale(
     out.result(figures)
 
 
+@bench.command(epilog=examples("modeltrail bench drift", "modeltrail bench drift --rows 100000 --rounds 1 --json"))
+def drift(
+    rows: Annotated[int, typer.Option(min=1000, help="Rows of the window that is checked in memory.")] = 1_000_000,
+    fields: Annotated[int, typer.Option(min=1, max=100, help="Fields that are compared, here and there.")] = 20,
+    events: Annotated[int, typer.Option(min=60_000, help="Predictions that are chained and watched.")] = 300_000,
+    rounds: Annotated[int, typer.Option(min=1, help="Each measures everything once; medians are told.")] = 3,
+    installed: InstalledOption = False,
+    directory: DirectoryOption = None,
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    json: JsonOption = False,
+) -> None:
+    """What a check costs beside Evidently and scipy, and what it costs the ingest that all fields are watched."""
+    from modeltrail.bench.drift import CheckPlan, measure_check
+    from modeltrail.bench.drift_stream import StreamPlan, measure_stream
+
+    out = Output(json=json)
+    with _ground(out, directory, installed=installed, config=config, set_=set_) as (ground, stage):
+        figures = measure_check(CheckPlan(rows, fields, rounds=rounds), stage)
+        figures |= measure_stream(ground, StreamPlan(events, rounds, fields=fields), stage)
+    out.table(
+        [f"{fields} fields of {rows:,} rows", "s", "times ours"],
+        [
+            ("a whole check", figures["check_s"], 1.0),
+            ("Evidently, its default report", figures["evidently_s"], figures["ratio_to_evidently"]),
+            ("scipy, ks_2samp alone", figures["scipy_s"], figures["ratio_to_scipy"]),
+        ],
+    )
+    if skipped := figures.get("evidently_skipped"):
+        out.line(f"Evidently was skipped: {skipped}")
+    out.table(
+        ["", "events/s", "share"],
+        [
+            ("ledger alone", round(figures["ingest_events_per_s"]), 1.0),
+            (
+                f"and {fields} fields watched",
+                round(figures["ingest_with_drift_events_per_s"]),
+                round(figures["ingest_share_with_drift"], 2),
+            ),
+        ],
+    )
+    out.line(
+        f"Watching costs {figures['us_per_event']:.1f} us of CPU an event, worker and store together; the last check "
+        f"came {figures['behind_s']:.1f} s after the last block."
+    )
+    out.result(figures)
+
+
 @bench.command(
     name="drift-quality",
     epilog=examples(

@@ -9,11 +9,25 @@ from typing import Any, NamedTuple, Protocol
 
 from modeltrail.drift.closing import Closing
 from modeltrail.drift.narrow import Change, NarrowRows
+from modeltrail.drift.order import Cut
 from modeltrail.events.checks import CheckCompleted
 from modeltrail.events.encode import Event
 from modeltrail.ledger.chain import Chain, PartitionId
 
-__all__ = ["Broker", "Clock", "Computed", "Frontier", "Idle", "Layout", "Ledger", "Observer", "Publisher"]
+__all__ = [
+    "Broker",
+    "Clock",
+    "Computed",
+    "Frontier",
+    "Idle",
+    "LastCheck",
+    "Layout",
+    "Ledger",
+    "Observer",
+    "Publisher",
+    "Since",
+    "Told",
+]
 
 
 class Frontier(NamedTuple):
@@ -33,6 +47,41 @@ class Computed(NamedTuple):
     """The check among them; None where a baseline was learned."""
     carry: Mapping[str, Any]
     """What the next closing of the same unit starts from."""
+
+
+class LastCheck(NamedTuple):
+    """The last check of a monitor, a version of a model, a kind and a delay of the truth."""
+
+    check_id: str
+    monitor_id: str
+    model_id: str
+    model_version: str
+    kind: str
+    label_delay_s: int
+    reach: int
+    """How many entries its cut holds: of two checks of one model, the one with more comes later in watch order."""
+    entry: tuple[Chain, int]
+    """Chain and seq of the entry that closed its window."""
+
+
+class Since(NamedTuple):
+    """From where on each prediction of a model is wanted: those behind a cut with at least this log_time."""
+
+    cut: Cut
+    log_time: int
+
+
+class Told(NamedTuple):
+    """What a chain of `models` or `checks` tells the watch. `rows` are all its entries; of `checks` there are none."""
+
+    chain: Chain
+    rows: NarrowRows
+    changes: Sequence[Change]
+
+    def after(self, log_time: int) -> "Told":
+        """Return what stands behind a log_time."""
+        changes = [change for change in self.changes if change.position.log_time > log_time]
+        return Told(self.chain, self.rows.through(log_time)[1], changes)
 
 
 class Ledger(Protocol):
@@ -55,6 +104,29 @@ class Ledger(Protocol):
 
     async def published(self, check_ids: Collection[str]) -> Mapping[str, Mapping[str, Any]]:
         """Return what those of these checks carry that are chained, by their ids; also of baselines once learned."""
+        ...
+
+    async def last_checks(self, ends: Mapping[Chain, Frontier]) -> Sequence[LastCheck] | None:
+        """Return the last check of every unit among those within `ends`; None where not all of them can be seen.
+
+        Of several of a unit with one reach it is the one of the last window.
+        """
+        ...
+
+    async def told(self, ends: Mapping[Chain, Frontier]) -> Sequence[Told]:
+        """Return what all chains of `models` and `checks` tell, up to `ends`."""
+        ...
+
+    async def predictions(self, since: Mapping[str, Since], ends: Mapping[Chain, Frontier]) -> NarrowRows | None:
+        """Return predictions up to `ends`: of some models each one from where `since` says; None where some are hidden.
+
+        Of what is before, and has no cut, and of other models, only those rows are there, of each version, that have
+        the first and the last event time (of those not too far ahead of their own log_time), and the last log_time.
+        """
+        ...
+
+    async def before(self, log_time: int, ends: Mapping[Chain, Frontier]) -> Mapping[Chain, Frontier]:
+        """Return the last entry before a log_time of every chain of `predictions` and `models` that has one."""
         ...
 
     async def compute(self, closing: Closing, carry: Mapping[str, Any] | None) -> Computed:

@@ -26,8 +26,8 @@ from modeltrail.drift.watch import Watch
 from modeltrail.errors import BrokerUnavailableError, InvalidEventError, TamperError, UnavailableError
 from modeltrail.events.alerts import AlertRaised, AlertResolved
 from modeltrail.ledger.chain import Chain, PartitionId
-from modeltrail.watch.failures import failure
 from modeltrail.watch.limits import End, find_limits, holding_back
+from modeltrail.watch.own_checks import failure, tick
 from modeltrail.watch.protocols import Broker, Clock, Computed, Frontier, Layout, Ledger, Observer, Publisher
 from modeltrail.watch.reading import Reading
 
@@ -41,6 +41,9 @@ RETRY_S = 1.0
 
 SETTLE_S = 0.2
 """Seconds in which the block messages of one commit arrive: one look serves them all."""
+
+TICK_AGAIN_MS = 10_000
+"""Milliseconds until a tick is repeated that showed nothing: the broker's clock may be behind."""
 
 AT_ONCE = 50
 """Checks that are asked for in one question to the ledger."""
@@ -96,6 +99,7 @@ class Session:
         self._news = asyncio.Event()
         self._watch = Watch(serves=self._serves)
         self._models: set[str] = set()
+        self._ticked: dict[tuple[str, str, str, int], int] = {}
         self._reading = Reading()
         self._read: dict[Chain, Frontier] = {}
         self._advanced_at: dict[PartitionId, float] = {}
@@ -162,6 +166,8 @@ class Session:
             self._queue.extend(self._watch.feed(ready.rows, ready.changes, incomplete=limit.incomplete))
         self._given.observer.looked(entries=entries, waiting=len(self._reading), lag=lag, models=len(self._models))
         await self._close_all()
+        if not lag and self._reading.oldest is None:
+            await self._tick()
         return lag > 0 and entries > 0
 
     # Reading
@@ -249,6 +255,18 @@ class Session:
         self._given.observer.going_on("broker")
         self._producer_time = self._producer_time or idle.producer_time
         self._idle_at |= dict.fromkeys(idle.partitions, now)
+
+    async def _tick(self) -> None:
+        """Have it chained that time has gone on where a model is overdue by the clock and no entry shows it.
+
+        Whether it is silent is decided by the place of that entry: predictions that are chained before it count.
+        """
+        given, now = self._given, self._given.clock.now_ms()
+        for overdue in self._watch.overdue(now):
+            key = (overdue.model_id, overdue.model_version, overdue.monitor_id, overdue.last_ms)
+            if now - self._ticked.get(key, -TICK_AGAIN_MS) >= TICK_AGAIN_MS:
+                await self._patiently(partial(given.publisher.publish, [tick(overdue, now)]))
+                self._ticked[key] = now
 
     # Closings
 

@@ -1,4 +1,4 @@
-"""What is published of a closing that could not be computed: a check that says so, which later ones go on from."""
+"""Checks that are not computed: that something failed, which later ones go on from, and that time went on."""
 
 import logging
 from collections.abc import Mapping
@@ -7,12 +7,14 @@ from typing import Any
 
 from modeltrail.drift.check import failed
 from modeltrail.drift.closing import Closing
+from modeltrail.drift.silence import Overdue
 from modeltrail.errors import ModeltrailError
-from modeltrail.events.checks import CHECK_SOURCE, CheckReference
+from modeltrail.events.canonical import content_hash
+from modeltrail.events.checks import CHECK_SOURCE, CheckCompleted, CheckReference
 from modeltrail.events.encode import Event
 from modeltrail.watch.protocols import Computed
 
-__all__ = ["failure"]
+__all__ = ["failure", "tick"]
 
 logger = logging.getLogger("modeltrail.drift")
 
@@ -35,8 +37,27 @@ def failure(closing: Closing, carry: Mapping[str, Any] | None, error: Exception)
     if closing.baseline is not None:
         reference = CheckReference(id=closing.baseline.baseline_id, sha256=closing.baseline.sha256)
         check = check.model_copy(update={"baseline": reference})
-    at = _EPOCH + timedelta(milliseconds=closing.x.log_time)
-    event = Event.of(
-        check, source=CHECK_SOURCE, actor=_ACTOR, subject=closing.model_id, id=check.check_id, time=at
-    )  # fmt: skip
+    event = _event(check, closing.x.log_time)
     return Computed([event], check, check.carry)
+
+
+def tick(overdue: Overdue, now_ms: int) -> Event:
+    """Return the check that is chained when a model is overdue by the clock, so that its silence is in the ledger.
+
+    Nothing is computed from it but what its own place in the ledger says; each has an id of its own.
+    """
+    named = {"kind": "tick", "monitor": overdue.monitor_sha256, "last_ms": overdue.last_ms, "at_ms": now_ms}
+    check = CheckCompleted(
+        check_id=content_hash(named | {"model": overdue.model_id}),
+        kind="tick",
+        monitor=CheckReference(id=overdue.monitor_id, sha256=overdue.monitor_sha256),
+        model_id=overdue.model_id,
+        model_version=overdue.model_version,
+        status="completed",
+    )
+    return _event(check, now_ms)
+
+
+def _event(check: CheckCompleted, at_ms: int) -> Event:
+    at = _EPOCH + timedelta(milliseconds=at_ms)
+    return Event.of(check, source=CHECK_SOURCE, actor=_ACTOR, subject=check.model_id, id=check.check_id, time=at)
