@@ -13,6 +13,9 @@ at 10:05 to 11:05 has held once. So do merged windows: what only four together s
 
 After an alert is resolved, what was before the quiet windows is no evidence any more: merged look-backs of that
 subject begin with them (`Track.since`), or the old drift, still in the merge, would raise it again at once.
+
+A segment that has no rows at all any more in `gone_windows` windows takes its alert along: nothing will ever tell that
+it is over.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -73,6 +76,8 @@ class Open:
     scale: int
     opened_at: str
     quiet: Streak | None = None
+    gone: Streak | None = None
+    """Windows in which the subject had no rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +92,7 @@ class Track:
 
 Tracks = Mapping[Subject, Track]
 TransitionKind = Literal["raised", "escalated", "resolved", "open"]
-Reason = Literal["quiet", "unwatched", "corrected"]
+Reason = Literal["quiet", "unwatched", "corrected", "gone"]
 
 _NOTHING = Track()
 
@@ -97,7 +102,7 @@ class Transition:
     """What happened to the alert of a subject in a window.
 
     `level` is that of the alert; `predecessor` the alert that was resolved before a raised one; `verdict` is absent
-    where a subject is not watched any more; `reason` says why it was resolved: quiet, unwatched or corrected.
+    where a subject is not watched any more; `reason` says why it was resolved: quiet, unwatched, corrected or gone.
     """
 
     kind: TransitionKind
@@ -118,11 +123,13 @@ def follow(
     alert_id: Callable[[Subject], str],
     opened_at: str = "",
     watched: Collection[Subject] | None = None,
+    empty: Collection[Subject] = (),
 ) -> tuple[dict[Subject, Track], list[Transition]]:
     """Return what is remembered after the window, and what happened in it (an alert that stays open included).
 
     `alert_id` names the alert that a subject would raise in this window, `opened_at` its time. `watched`: all subjects
     of the monitor, those with too little data included; the open alert of any other is resolved. None: all still are.
+    `empty`: subjects without any row in the window.
     """
     after = dict(tracks)
     happened: list[Transition] = []
@@ -142,7 +149,14 @@ def follow(
             if track.open:
                 happened.append(_resolved(subject, track.open, None, "unwatched"))
         elif track.open:
-            happened.append(_transition("open", subject, track.open, None))
+            gone = _extended(track.open.gone, span) if subject in empty else None
+            opened = replace(track.open, gone=gone)
+            if gone is not None and gone.windows >= policy.gone_windows:
+                after[subject] = Track(previous=opened.alert_id, since=gone.start)
+                happened.append(_resolved(subject, opened, None, "gone"))
+            else:
+                after[subject] = replace(track, open=opened)
+                happened.append(_transition("open", subject, opened, None))
     return after, happened
 
 
@@ -166,13 +180,13 @@ def correct(
 
 
 def restarted(tracks: Tracks, *, same_clock: bool) -> dict[Subject, Track]:
-    """Return what is remembered when the monitor has changed: streaks begin anew, open alerts stay open.
+    """Return what is remembered when monitor or baseline have changed: streaks begin anew, open alerts stay open.
 
     `same_clock`: spans are still of the same kind and count from the same zero.
     """
     after: dict[Subject, Track] = {}
     for subject, track in tracks.items():
-        opened = replace(track.open, quiet=None) if track.open else None
+        opened = replace(track.open, quiet=None, gone=None) if track.open else None
         kept = Track(open=opened, previous=track.previous, since=track.since if same_clock else None)
         if kept != _NOTHING:
             after[subject] = kept
@@ -196,9 +210,10 @@ def _step(
         raised = _transition("raised", subject, opened, verdict)
         return replace(track, holds=holds, open=opened), replace(raised, predecessor=track.previous)
     if rank(level) > rank(opened.level):
-        opened = replace(opened, level=level, quiet=None)
+        opened = replace(opened, level=level, quiet=None, gone=None)
         return replace(track, holds=holds, open=opened), _transition("escalated", subject, opened, verdict)
-    opened = replace(opened, quiet=_extended(opened.quiet, span) if _is_quiet(verdict, opened, policy) else None)
+    quiet = _extended(opened.quiet, span) if _is_quiet(verdict, opened, policy) else None
+    opened = replace(opened, quiet=quiet, gone=None)
     if opened.quiet is not None and opened.quiet.windows >= policy.quiet_windows:
         return Track(previous=opened.alert_id, since=opened.quiet.start), _resolved(subject, opened, verdict, "quiet")
     return replace(track, holds=holds, open=opened), _transition("open", subject, opened, verdict)
@@ -218,11 +233,11 @@ def _is_quiet(verdict: Verdict, opened: Open, policy: Policy) -> bool:
     """Say whether a window speaks for the end of an alert.
 
     Where the threshold is one of PSI: by the effect in the single window (or on the smallest scale that has enough
-    data), significant or not. An alert at *shifted* has no such threshold: there nothing may be significant up to the
-    scale on which it was found, because a single window may be too small to ever show it.
+    data), significant or not. An alert at *shifted* has no such threshold, and one of 0 is none: there nothing may be
+    significant up to the scale on which it was found, because a single window may be too small to ever show it.
     """
     threshold = policy.threshold(policy.raise_at)
-    if threshold is None:
+    if not threshold:
         return all(scale > opened.scale for scale in verdict.significant)
     return verdict.effects[min(verdict.effects)] < policy.hysteresis * threshold
 
@@ -239,7 +254,7 @@ def to_json(tracks: Tracks) -> list[dict[str, Any]]:
     """Return what is remembered as JSON, in the order of the subjects: it stands in `check.completed`.
 
     {"subject": ["drift", "feature", "dep_delay", "", ""], "holds": {"shifted": [windows, start, end]},
-     "open": {"alert_id", "level", "span": [start, end], "scale", "opened_at", "quiet": [windows, start, end]},
+     "open": {"alert_id", "level", "span": [start, end], "scale", "opened_at", "quiet": [windows, start, end], "gone"},
      "previous": alert id, "since": start}            what is absent or empty is left out
     """
     return [_track_json(subject, tracks[subject]) for subject in sorted(tracks)]
@@ -260,8 +275,9 @@ def _track_json(subject: Subject, track: Track) -> dict[str, Any]:
             "scale": track.open.scale,
             "opened_at": track.open.opened_at,
         }
-        if track.open.quiet:
-            document["open"]["quiet"] = list(track.open.quiet)
+        for name, streak in (("quiet", track.open.quiet), ("gone", track.open.gone)):
+            if streak:
+                document["open"][name] = list(streak)
     return {name: value for name, value in document.items() if value not in (None, {})}
 
 
@@ -280,7 +296,7 @@ def _track(entry: Mapping[str, Any]) -> Track:
             Span(*opened["span"]),
             opened["scale"],
             opened["opened_at"],
-            Streak(*opened["quiet"]) if "quiet" in opened else None,
+            *(Streak(*opened[name]) if name in opened else None for name in ("quiet", "gone")),
         )
         if opened
         else None,

@@ -103,7 +103,14 @@ def evaluate(
         if closing.kind != "drift" or (closing.monitor.silence and closing.monitor.silence.rate_factor):
             watched.add(RATE)
         after, transitions = follow(
-            tracks, verdicts, span, policy, lambda subject: _alert_id(closing, subject), _opened_at(closing), watched
+            tracks,
+            verdicts,
+            span,
+            policy,
+            lambda subject: _alert_id(closing, subject),
+            _opened_at(closing),
+            watched,
+            {subject for subject, question in found.questions.items() if question.windows[0].n == 0},
         )
     for subject, question in found.questions.items():
         found.parts[subject] = check_field(
@@ -116,7 +123,9 @@ def evaluate(
     for subject, figure in found.figures.items():
         found.parts[subject] = figure.judged(by_subject.get(subject))
     parts = list(found.parts.values())
-    state = max((verdict.state for verdict in verdicts), key=rank, default=None)
+    # That predictions keep coming does not say that they are as they were.
+    told = [verdict for verdict in verdicts if verdict.subject != RATE or verdict.state != "stable"]
+    state = max((verdict.state for verdict in told), key=rank, default=None)
     check = _check(closing, baseline).model_copy(
         update={
             "status": _status(verdicts, found),
@@ -132,7 +141,7 @@ def evaluate(
             "policy": policy.as_json(),
             "look_back": [window.listed for window in found.look_back],
             "alerts": [_check_alert(transition) for transition in transitions],
-            "carry": _carry(closing, after),
+            "carry": _carry(closing, after, carry),
         }
     )
     check = CheckCompleted.model_validate(check.model_dump())
@@ -160,7 +169,7 @@ def silence_changed(
         "state": "critical" if silence.silent else "stable",
         "silence": silence_part(silence, closing.x.log_time),
         "alerts": [_check_alert(transition) for transition in transitions],
-        "carry": _carry(closing, tracks),
+        "carry": _carry(closing, tracks, carry),
     }
     check = _check(closing, baseline).model_copy(update=update)
     message = f"{closing.model_id} {closing.model_version}: {silence_sentence(silence, closing.x.log_time)}"
@@ -171,7 +180,7 @@ def silence_changed(
 
 def no_baseline(closing: Closing, *, rows: int = 0, carry: Mapping[str, Any] = _NO_CARRY) -> CheckResult:
     """Return the check of a window for which no baseline was in force: reported as that, never as no drift."""
-    update = {"status": "no_baseline", "rows": rows, "carry": _carry(closing, _tracks(closing, carry))}
+    update = {"status": "no_baseline", "rows": rows, "carry": _carry(closing, _tracks(closing, carry), carry)}
     return CheckResult(_check(closing, None).model_copy(update=update))
 
 
@@ -179,7 +188,7 @@ def failed(
     closing: Closing, baseline: Baseline | None, error: Exception, *, carry: Mapping[str, Any] = _NO_CARRY
 ) -> CheckResult:
     """Return the check of a window that could not be computed, for a reason in the data or in the monitor."""
-    update = {"status": "failed", "error": str(error), "carry": _carry(closing, _tracks(closing, carry))}
+    update = {"status": "failed", "error": str(error), "carry": _carry(closing, _tracks(closing, carry), carry)}
     return CheckResult(_check(closing, baseline).model_copy(update=update))
 
 
@@ -210,7 +219,8 @@ def _fields(
         keys[subject] = key
     asked = ask(list(questions.values()), policy)
     hypotheses, rate = asked.hypotheses, None
-    if closing.monitor.silence and closing.monitor.silence.rate_factor:
+    # What silence closes early has not had its time.
+    if closing.monitor.silence and closing.monitor.silence.rate_factor and closing.closed_by != "silence":
         factor, when = closing.monitor.silence.rate_factor, window_words(closing.window)
         rate = rate_of(closing.window, content.rows, look_back, factor, policy, when)
         hypotheses = [*hypotheses, rate.hypothesis] if rate else hypotheses
@@ -234,7 +244,7 @@ def _figures(closing: Closing, baseline: Baseline, content: WindowContent, polic
 
 
 def _status(verdicts: Sequence[Verdict], found: _Found) -> str:
-    if verdicts:
+    if any(verdict.subject != RATE for verdict in verdicts):
         return "completed"
     short = any(figure.short_of_labels for figure in found.figures.values())
     return "insufficient_labels" if short else "insufficient_data"
@@ -264,12 +274,17 @@ def _tracks(closing: Closing, carry: Mapping[str, Any]) -> dict[Subject, Track]:
     if carry and carry.get("monitor") != closing.monitor_sha256:
         same_clock = not carry.get("runs", False) and not closing.window.is_run
         return restarted(tracks, same_clock=same_clock)
+    if closing.baseline and carry.get("baseline", closing.baseline.sha256) != closing.baseline.sha256:
+        return restarted(tracks, same_clock=True)
     return tracks
 
 
-def _carry(closing: Closing, tracks: Mapping[Subject, Track]) -> dict[str, Any]:
+def _carry(closing: Closing, tracks: Mapping[Subject, Track], before: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the next check starts from: `alerts` of this module, and `fold`, which belongs to the watch."""
     carried: dict[str, Any] = {"monitor": closing.monitor_sha256, "runs": closing.window.is_run}
+    baseline = closing.baseline.sha256 if closing.baseline else before.get("baseline")
+    if baseline:
+        carried["baseline"] = baseline
     if tracks:
         carried["alerts"] = to_json(tracks)
     if closing.fold:

@@ -3,10 +3,11 @@
 Of each field the *distribution* of its values is asked by PSI and, where it is numeric, by KS; and the shares of
 *missing*, *unseen* and *mistyped* values by a PSI of two bins. Each is asked on 1, 4 and 16 merged windows.
 
-Too few values are no answer. Coarse bins that expect fewer than 5 independent values are merged with a neighbour first
-(categories with other rare ones). Fewer than 5 bins left are insufficient, or fewer than 500 values would leave,
-where that is less: a field with two values has two bins. A field of which one bin holds nearly all is tested as a
-share: what is in its largest bin against the rest.
+Too few values are no answer, and where a segment has no row in a window, the merged ones are not asked either. Coarse
+bins that expect fewer than 5 independent values are merged with a neighbour first (categories with other rare ones).
+Fewer than 5 bins left are insufficient, or fewer than 500 values would leave, where that is less: a field with two
+values has two bins. A field of which one bin holds nearly all is tested as a share: what is in its largest bin against
+the rest.
 
 Values that come phi at a time are not independent. PSI is therefore that of counts / phi, smoothed by + 0.5 *after*
 the division: smoothed before it, forty sessions of five raise a hundred times as often as the p-value says.
@@ -141,6 +142,8 @@ def _tests(reference: Reference, aspect: Aspect) -> int:
 def _shortage(question: Question, policy: Policy) -> str:
     n = question.windows[0].n
     independent = "" if question.reference.phi == 1 else f", worth {n / question.reference.phi:.0f} independent ones"
+    if n == 0:
+        return "no rows"
     if question.windows[0].binned == 0:
         return f"none of {n} rows has a value that the baseline knows"
     return (
@@ -152,6 +155,8 @@ def _shortage(question: Question, policy: Policy) -> str:
 def _drafts(at: int, question: Question, policy: Policy) -> list[_Draft]:
     windows = question.windows
     drafts: list[_Draft] = []
+    if windows[0].n == 0:  # a segment without rows: what others before it held was told by them
+        return drafts
     for scale in SCALES:
         if scale > len(windows):
             break

@@ -52,6 +52,7 @@ class Policy:
     `psi_warning`, `psi_critical`: debiased PSI from which a significant change is a warning, and critical;
     `hysteresis`, `quiet_windows`: an alert resolves after so many single windows below this share of its threshold;
     `learned_tolerance`: whether what the baseline taught replaces `delta0` (never where `delta0` is 0);
+    `gone_windows`: an alert about a segment resolves after so many windows in which it had no rows at all;
     `bin_expected`, `bins_min`: what a bin must expect, and how many must be left; `share_rows_min`: rows below which
     the share of missing or unseen values is not tested.
     """
@@ -67,6 +68,7 @@ class Policy:
     psi_critical: float = 0.25
     hysteresis: float = 0.7
     quiet_windows: int = 2
+    gone_windows: int = 16
     learned_tolerance: bool = True
     bin_expected: float = 5.0
     bins_min: int = 5

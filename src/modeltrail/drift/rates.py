@@ -7,6 +7,7 @@ N ~ B(N + T, f / (f + k)), whatever the rate is; both are divided by the varianc
 mean, because predictions come in waves.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -56,11 +57,13 @@ def rate_of(
     counts = np.array([each.rows for each in earlier], dtype=np.float64)
     lengths = np.array([(each.window.end_us or 0) - (each.window.start_us or 0) for each in earlier]) / length
     total, ratio = float(counts.sum()), float(lengths.sum())
+    if total == 0:
+        return None
     scaled = counts / lengths
     phi = max(1.0, float(scaled.var(ddof=1) / scaled.mean()))
     fast = float(special.betainc(max(rows, 0.5) / phi, total / phi + 1, factor / (factor + ratio)))
     slow = float(special.betaincc(rows / phi + 1, total / phi, 1 / (1 + factor * ratio)))
-    used = abs(np.log(max(rows, 0.5) * ratio / total)) / np.log(factor)
+    used = abs(math.log(max(rows, 0.5) * ratio / total)) / math.log(factor)
     hypothesis = Hypothesis(RATE, "value", 2, (Trial(1, rows, min(fast, slow), float(policy.psi_warning * used)),))
     usual = total / ratio
     part = CheckSilence(

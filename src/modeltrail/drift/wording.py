@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 
 from modeltrail.drift.closing import Window
 from modeltrail.drift.counts import FieldCounts
@@ -57,7 +58,7 @@ def moved_bins(reference: Reference, current: FieldCounts, limit: int = _TOP) ->
     before, now = reference.coarse(reference.sample), reference.coarse(current)
     p: Floats = np.divide(before + 0.5, m + 0.5 * before.size)
     q: Floats = np.divide(now + 0.5, n + 0.5 * now.size)
-    parts: Floats = (q - p) * np.log(q / p)
+    parts: Floats = special.xlogy(q - p, q / p)
     found: list[Moved] = []
     told: set[int] = set()
     for at in np.argsort(-parts, kind="stable").tolist():
@@ -198,8 +199,10 @@ def resolved_words(reason: str, effect: float | None, policy: Policy) -> str:
         return "is not watched any more"
     if reason == "corrected":
         return "had not changed so much: late predictions corrected the window"
+    if reason == "gone":
+        return f"has had no predictions in {policy.gone_windows} windows"
     threshold = policy.threshold(policy.raise_at)
     windows = f"in {policy.quiet_windows} windows"
-    if effect is None or threshold is None:
+    if effect is None or not threshold:
         return f"is back within what is allowed {windows}"
     return f"is back: PSI {effect:.3f}, below {policy.hysteresis * threshold:.3g} {windows}"
