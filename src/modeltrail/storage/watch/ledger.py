@@ -1,7 +1,9 @@
 """The ledger as the live watch reads it: implements `watch.protocols.Ledger` over ClickHouse."""
 
 import asyncio
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -10,19 +12,21 @@ from modeltrail.drift.closing import Closing, learned_baseline_id
 from modeltrail.drift.look_back import WindowCounts
 from modeltrail.drift.narrow import Change, NarrowRows
 from modeltrail.drift.results import CheckResult
+from modeltrail.errors import StoreUnavailableError
 from modeltrail.events.baselines import BaselineRegistered
 from modeltrail.events.checks import CHECK_SOURCE
 from modeltrail.events.encode import Event
 from modeltrail.events.fields import Data
 from modeltrail.ledger.chain import Chain
 from modeltrail.storage.daemon_threads import DaemonThreads
+from modeltrail.storage.watch import history
 from modeltrail.storage.watch.compute import compute, learn
 from modeltrail.storage.watch.frontiers import CHECKS, PREDICTIONS, Frontiers, is_of
 from modeltrail.storage.watch.look_back import ROOM, Earlier
 from modeltrail.storage.watch.narrow import read_changes, read_narrow
 from modeltrail.storage.watch.reader import Reader
 from modeltrail.storage.watch.records import read_baseline, read_checks, read_events
-from modeltrail.watch.protocols import Computed, Frontier
+from modeltrail.watch.protocols import Computed, Frontier, LastCheck, Since, Told
 
 __all__ = ["WatchLedger", "events_of"]
 
@@ -70,6 +74,22 @@ class WatchLedger:
         """See `Ledger.published`."""
         return await self._call(lambda ledger: ledger.published(check_ids))
 
+    async def last_checks(self, ends: Mapping[Chain, Frontier]) -> Sequence[LastCheck] | None:
+        """See `Ledger.last_checks`."""
+        return await self._call(lambda ledger: history.last_checks(ledger.reader, ends))
+
+    async def told(self, ends: Mapping[Chain, Frontier]) -> Sequence[Told]:
+        """See `Ledger.told`."""
+        return await self._call(lambda ledger: history.told(ledger.reader, ends))
+
+    async def predictions(self, since: Mapping[str, Since], ends: Mapping[Chain, Frontier]) -> NarrowRows | None:
+        """See `Ledger.predictions`."""
+        return await self._call(lambda ledger: history.own_predictions(ledger.reader, since, ends))
+
+    async def before(self, log_time: int, ends: Mapping[Chain, Frontier]) -> Mapping[Chain, Frontier]:
+        """See `Ledger.before`."""
+        return await self._call(lambda ledger: history.entries_before(ledger.reader, log_time, ends))
+
     async def compute(self, closing: Closing, carry: Mapping[str, Any] | None) -> Computed:
         """See `Ledger.compute`."""
         return await self._call(lambda ledger: ledger.compute(closing, carry or {}))
@@ -89,46 +109,56 @@ class _Opened:
     def __init__(self, client: Any, bounds: Mapping[str, int]) -> None:
         self.client = client
         self.frontiers = Frontiers(Reader(client, **bounds))
-        self._reader = self.frontiers.reader
-        self._earlier = Earlier(self._reader, room=ROOM)
+        self.reader = self.frontiers.reader
+        self._earlier = Earlier(self.reader, room=ROOM)
         self._rows: dict[str, int] = {}
         self._baselines: dict[str, Baseline] = {}
 
     def read(self, chain: Chain, first: int, last: int) -> tuple[NarrowRows, Sequence[Change]]:
-        rows = NarrowRows.empty() if is_of(chain, CHECKS) else read_narrow(self._reader, chain, first, last)
-        told = [] if is_of(chain, PREDICTIONS) else read_changes(self._reader, chain, first, last)
+        rows = NarrowRows.empty() if is_of(chain, CHECKS) else read_narrow(self.reader, chain, first, last)
+        told = [] if is_of(chain, PREDICTIONS) else read_changes(self.reader, chain, first, last)
         return rows, told
 
     def published(self, check_ids: Collection[str]) -> dict[str, Mapping[str, Any]]:
         found: dict[str, Mapping[str, Any]] = {}
-        for check_id, check in read_checks(self._reader, check_ids).items():
+        for check_id, check in read_checks(self.reader, check_ids).items():
             self._earlier.note(check)
             self._rows[check_id] = check.rows
             found[check_id] = check.carry
         learned = {f"learned-{check_id}": check_id for check_id in check_ids if check_id not in found}
-        for baseline in read_events(self._reader, BaselineRegistered, learned):
+        for baseline in read_events(self.reader, BaselineRegistered, learned):
             found[learned[baseline.baseline_id]] = {}
         return found
 
     def compute(self, closing: Closing, carry: Mapping[str, Any]) -> Computed:
         if closing.kind == "learn":
-            event = learn(self._reader, closing, frontiers=self.frontiers).to_event()
+            event = learn(self.reader, closing, frontiers=self.frontiers).to_event()
             return Computed([_event(event, learned_baseline_id(closing), closing)], None, {})
+        began = time.monotonic()
         result = compute(
-            self._reader,
+            self.reader,
             closing,
             self._baseline(closing),
             earlier=self._earlier.of(closing, self._recount),
             carry=carry,
-            rows_before=self._rows.get(closing.supersedes or "", 0),
+            rows_before=self._rows_of(closing.supersedes) if closing.supersedes else 0,
             frontiers=self.frontiers,
         )
         self._earlier.note(result.check, closing)
         self._rows[closing.check_id] = result.check.rows
-        return Computed(events_of(result, closing), result.check, result.carry)
+        check = result.to_event(duration_ms=round(1000 * (time.monotonic() - began), 3))
+        return Computed(events_of(replace(result, check=check), closing), check, result.carry)
+
+    def _rows_of(self, check_id: str) -> int:
+        if check_id not in self._rows:
+            found = read_checks(self.reader, [check_id])
+            if check_id not in found:
+                raise StoreUnavailableError(f"check {check_id} is superseded, and is not in the ledger yet")
+            self._rows[check_id] = found[check_id].rows
+        return self._rows[check_id]
 
     def _recount(self, closing: Closing) -> WindowCounts:
-        return WindowCounts.of_check(compute(self._reader, closing, self._baseline(closing)).check)
+        return WindowCounts.of_check(compute(self.reader, closing, self._baseline(closing)).check)
 
     def _baseline(self, closing: Closing) -> Baseline | None:
         if closing.baseline is None:
@@ -137,7 +167,7 @@ class _Opened:
         if sha256 not in self._baselines:
             if len(self._baselines) >= _BASELINES:
                 self._baselines.clear()
-            self._baselines[sha256] = read_baseline(self._reader, sha256)
+            self._baselines[sha256] = read_baseline(self.reader, sha256)
         return self._baselines[sha256]
 
 
