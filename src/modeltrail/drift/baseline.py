@@ -49,6 +49,7 @@ SegmentKey = tuple[str, str]
 """The stratum or feature that splits, and its value."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_OUTPUTS = frozenset({"label", "score", "prediction"})
 _KINDS: Mapping[str, FieldKind] = {
     "label": "categorical",
     "score": "numeric",
@@ -88,6 +89,14 @@ class Baseline:
     def model_version(self) -> str:
         """The version of the model."""
         return self.event.model_version
+
+    @property
+    def output_phi(self) -> float:
+        """The largest overdispersion of what the model said (label, score or value), 1 where none was learned.
+
+        Its errors come in sessions at most as its predictions do.
+        """
+        return max((each.phi for key, each in self.references.items() if key.role in _OUTPUTS), default=1.0)
 
     def __eq__(self, other: object) -> bool:
         return self.sha256 == other.sha256 if isinstance(other, Baseline) else NotImplemented

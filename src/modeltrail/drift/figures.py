@@ -3,6 +3,9 @@
 The null is *within what is allowed*, so what is significant is at least a warning. The effect is brought to the scale
 of PSI, so that one policy serves all: the allowed drop (or gap) is the warning threshold, and what is as far beyond it
 as the critical threshold is beyond that of a warning, 2.5 times by default, is critical.
+
+Rows that come in sessions weigh less here, too: p-values take the overdispersion of what the model said. Intervals do
+not, they are for display.
 """
 
 from dataclasses import dataclass
@@ -23,6 +26,8 @@ __all__ = ["Figure", "gap_figure", "metric_figure"]
 
 _MIN_COVERAGE = 0.9
 """Share of rows whose truth must be known before rates that need it are compared."""
+_MARGIN = 0.95
+"""Share of a limit below which a figure is away from it."""
 _NEED_TRUTH = frozenset({"true_positive_rate", "false_positive_rate", "calibration"})
 
 
@@ -72,12 +77,12 @@ def metric_figure(
     p = hypothesis = None
     if reason is None and result.value is not None:
         if asked.threshold is not None:
-            p = p_beyond_threshold(result, asked.threshold)
+            p = p_beyond_threshold(result, asked.threshold, overdispersion=baseline.output_phi)
         elif known is not None:
             reference = MetricReference.known(
                 known.metric, known.value, known.n, variance=known.variance, low=known.low, high=known.high
             )
-            p = p_beyond_drop(result, reference, asked.max_drop or 0.0)
+            p = p_beyond_drop(result, reference, asked.max_drop or 0.0, overdispersion=baseline.output_phi)
         if p is not None:
             effect = policy.psi_warning * _drop(asked, result, known.value if known else None)
             hypothesis = _hypothesis(subject, result.n, p, effect)
@@ -86,7 +91,7 @@ def metric_figure(
         state="stable" if hypothesis else "insufficient_data",
         reason=reason or result.note,
         value=result.value,
-        n=result.n,
+        n=content.labelled,
         low=result.low,
         high=result.high,
         variance=result.variance,
@@ -106,9 +111,13 @@ def _drop(asked: PerformanceMonitor, result: MetricResult, reference: float | No
         return _share_used(worsening(asked.metric, value, reference or 0.0), asked.max_drop or 0.0)
     if reference is not None and (allowed := worsening(asked.metric, asked.threshold, reference)) > 0:
         return _share_used(worsening(asked.metric, value, reference), allowed)
-    if asked.metric in LOWER_IS_BETTER:
-        return _share_used(value, asked.threshold)
-    return _share_used(1 - value, 1 - asked.threshold)
+    # Nobody knows what is usual, only what is perfect, and few models are ever far from the limit on that scale. What
+    # is surely on the right side, by a margin, has used nothing of it; else no alert would ever end.
+    grows = asked.metric in LOWER_IS_BETTER
+    used = _share_used(value, asked.threshold) if grows else _share_used(1 - value, 1 - asked.threshold)
+    worst = result.high if grows else result.low
+    surely = worst is not None and worsening(asked.metric, worst, asked.threshold) <= 0
+    return 0.0 if surely and used <= _MARGIN else used
 
 
 def _share_used(used: float, allowed: float) -> float:
@@ -140,7 +149,7 @@ def gap_figure(asked: BiasMonitor, baseline: Baseline, content: WindowContent, p
     reason = result.reason
     if short:
         reason = f"the truth of {percent(content.coverage)} of the predictions is known, {_MIN_COVERAGE:.0%} needed"
-    p = None if reason else p_beyond_gap(result, asked.max_gap)
+    p = None if reason else p_beyond_gap(result, asked.max_gap, overdispersion=baseline.output_phi)
     hypothesis = None
     if p is not None and result.value is not None:
         effect = policy.psi_warning * _share_used(result.value, asked.max_gap)
