@@ -18,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 from modeltrail.drift.closing import learned_baseline_id
 from modeltrail.drift.narrow import Change, NarrowRows, Tick, told_by
 from modeltrail.drift.order import Position
-from modeltrail.errors import BrokerUnavailableError, StoreUnavailableError
+from modeltrail.errors import BrokerUnavailableError, InvalidEventError, StoreUnavailableError
 from modeltrail.events.alerts import AlertRaised
 from modeltrail.events.baselines import BaselineField, BaselineRegistered, BaselineSource
 from modeltrail.events.canonical import content_hash
@@ -39,7 +39,6 @@ SHARES = 4
 DAY_US = 86_400_000_000
 EVENT_START_US = 15_706 * DAY_US  # 2013-01-01
 WALL_MS = 1_700_000_000_000
-GRACE_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -154,12 +153,13 @@ class Trouble:
     outage_every_s: float = 0.0
     unacknowledged: float = 0.0
     read_rows: int = 100_000
+    grace_s: float | None = 1.0
 
 
 class World:
     """One run over a log."""
 
-    def __init__(self, log, trouble=None, *, chunk=None):
+    def __init__(self, log, trouble=None):
         self.trouble = trouble or Trouble()
         self.rng = random.Random(self.trouble.seed)
         self.loop = VirtualLoop(random.Random(self.trouble.seed), shuffle=self.trouble.seed != 0)
@@ -174,6 +174,15 @@ class World:
         self.computed = 0
         self.source = log
         self.speeds = {}
+        self.never_idle = set()
+        self.producer_time = False
+        self.fails = {}
+        """Model to the error of each of its checks."""
+        self.refuses = set()
+        """Models of which nothing can be sent but what failed."""
+        self.told_waiting = []
+        self.published_at = []
+        self.hang = None
 
     # The log and the ledger
 
@@ -273,7 +282,9 @@ class Worker:
     def __init__(self, world, name):
         self.world = world
         self.process = Process(name)
-        options = WatchOptions(poll_s=2.0, grace_s=GRACE_S, max_wait_s=900, read_rows=world.trouble.read_rows)
+        options = WatchOptions(
+            poll_s=2.0, grace_s=world.trouble.grace_s, max_wait_s=900, read_rows=world.trouble.read_rows
+        )
         self.service = WatchService(
             ledger=MemoryLedger(world), broker=MemoryBroker(world), publisher=MemoryPublisher(world),
             clock=VirtualClock(world.loop), observer=Observer(world), options=options,
@@ -322,7 +333,9 @@ class Observer:
     def checked(self, kind, status, seconds): ...
     def alerted(self, kind, transition, message): ...
     def failed(self, what, error): ...
-    def waiting(self, dependency, error): ...
+    def waiting(self, dependency, error):
+        self.world.told_waiting.append(dependency)
+
     def going_on(self, dependency): ...
 
 
@@ -374,10 +387,18 @@ class MemoryLedger:
         await self._answer()
         return {check.check_id: check.carry for check in self._checks() if check.check_id in check_ids}
 
+    async def last_checks(self, ends):
+        await self._answer()
+        return None  # nothing is known of them: every session begins at the first entry
+
     async def compute(self, closing, carry):
         await self._answer()
         await asyncio.sleep(self.world.rng.uniform(0, 0.05))
         self.world.computed += 1
+        if self.world.hang is not None:
+            await self.world.hang()
+        if closing.model_id in self.world.fails:
+            raise self.world.fails[closing.model_id]
         if closing.kind == "learn":
             learned = a_baseline(closing.model_id, closing.model_version, name=learned_baseline_id(closing))
             event = Event.of(learned, source="modeltrail/watch", actor="watch", id=learned.baseline_id, time=NOW)
@@ -444,7 +465,7 @@ class MemoryBroker:
     async def idle(self, after):
         await self._answer()
         idle = {of for of, offset in after.items() if len(self.world.log[of]) == (-1 if offset is None else offset) + 1}
-        return Idle(frozenset(idle), producer_time=False)
+        return Idle(frozenset(idle - self.world.never_idle), producer_time=self.world.producer_time)
 
 
 class MemoryPublisher:
@@ -455,10 +476,14 @@ class MemoryPublisher:
 
     async def publish(self, events):
         for event in events:
+            if event.subject in self.world.refuses and getattr(event.data, "status", "") != "failed":
+                raise InvalidEventError("data", "2000000 bytes", "must be at most 1000000 bytes")
+        for event in events:
             await asyncio.sleep(self.world.rng.uniform(0, 0.01))
             if self.world.broker_away:
                 raise BrokerUnavailableError("the broker is away")
             self.world.published.append(event)
+            self.world.published_at.append(self.world.loop.time())
             wall = WALL_MS + int(self.world.loop.time() * 1000)
             if isinstance(event.data, CheckCompleted):
                 self.world.append(CHECKS, Entry(wall, told=event.data))
