@@ -54,7 +54,7 @@ def test_the_fast_demo_publishes_chains_verifies_and_finds_every_forgery(tmp_pat
     told = "".join(command.err)
     assert "SIGKILL to worker 2" in told
     # The week in which air traffic controllers were furloughed: the model was wrong, and its inputs looked calm.
-    assert re.search(r"warning +`error_rate` is 0\.177, .* 2013-04-22 to 2013-04-29", told)
+    assert re.search(r"critical +`error_rate` is 0\.177, .* 2013-04-22 to 2013-04-29", told)
     assert "identical, to the last digit" in told
     assert "constraint record_hash_follows_from_record" in told
     _the_commands_that_it_suggests_work(tmp_path, command)

@@ -120,8 +120,8 @@ def monitor_of() -> MonitorConfigured:
             allowed_lateness_s=LATENESS // timedelta(seconds=1),
         ),
         performance=[
-            PerformanceMonitor(metric="error_rate", max_drop=0.05, label_delay_s=delay),
-            PerformanceMonitor(metric="auc", max_drop=0.05, label_delay_s=delay),
+            PerformanceMonitor(metric="error_rate", max_drop=0.02, label_delay_s=delay),
+            PerformanceMonitor(metric="auc", max_drop=0.02, label_delay_s=delay),
         ],
         bias=[BiasMonitor(by="origin", metric="selection_rate", max_gap=0.15, label_delay_s=delay)],
     )
