@@ -19,6 +19,7 @@ from modeltrail.drift.counts import FieldCounts
 from modeltrail.drift.evidence import Asked, Question, ask
 from modeltrail.drift.fields import check_field, field_evidence, field_sentence
 from modeltrail.drift.figures import Figure, gap_figure, metric_figure
+from modeltrail.drift.fitting import fitted
 from modeltrail.drift.look_back import WindowCounts, disjoint, span_of
 from modeltrail.drift.plan import due_gaps, due_metrics, field_subject, policy_of, watched_subjects
 from modeltrail.drift.policy import LEVELS, Policy, rank
@@ -144,7 +145,7 @@ def evaluate(
             "carry": _carry(closing, after, carry),
         }
     )
-    check = CheckCompleted.model_validate(check.model_dump())
+    check = fitted(CheckCompleted.model_validate(check.model_dump()))
     events = tuple(
         _alert(transition, closing, check, found, policy) for transition in transitions if _is_news(transition)
     )
