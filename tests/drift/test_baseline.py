@@ -216,3 +216,17 @@ def test_columns_without_rows_are_refused():
     columns = Columns(0, {FieldKey("feature", "f"): Column.absent(0)})
     with pytest.raises(InvalidEventError, match="rows: 0: must be at least 1"):
         Baseline.from_columns(columns, **NAMES)
+
+
+def test_what_no_baseline_can_hold_is_left_out_where_nobody_is_there_to_do_it():
+    frame = flights(12_000) | {
+        "id_of_the_flight": [f"UA{at}" for at in range(12_000)],
+        "gate\nB": [1] * 12_000,
+        "infinite": [float("inf")] * 12_000,
+        "nothing": [None] * 12_000,
+    }
+    with pytest.raises(InvalidEventError):
+        Baseline.from_frame(frame, **NAMES)
+    baseline = Baseline.from_frame(frame, **NAMES, leave_out=True)
+    assert [key.name for key in baseline.references if key.role == "feature"] == ["carrier", "dep_delay", "month"]
+    assert baseline == Baseline.from_frame(flights(12_000), **NAMES)

@@ -188,6 +188,25 @@ def test_a_vanished_feature_is_told_in_words_and_a_new_one_is_listed():
     assert "missing in all instead of 0 %" in result.messages[0]
 
 
+def test_a_name_that_no_baseline_may_have_spoils_no_check():
+    """Predictions may name features as they like: one of them must not make every check of its window fail."""
+    (result,) = series([rows(1, **{"gate\nB": ["A1"] * 1_000, "\x1b[31m": [1] * 1_000})])
+    assert result.status == "completed"
+    assert result.check.new_features == ["\x1b[31m", "gate\nB"]
+
+
+def test_groups_with_hostile_names_are_told_printably_and_in_a_line():
+    monitor = configured(bias=[{"by": "group", "metric": "selection_rate", "max_gap": 0.01}])
+    frame = rows(1)
+    frame["group"] = [("x" * 100_000 if label == "late" else "\x1b[2J") for label in frame["label"]]
+    baseline = Baseline.from_frame(rows(0, 2_000), model_id="flights", model_version="1.0.0", positive_label="late")
+    result = checked(closing(0, monitor, kind="performance"), frame, baseline=baseline)
+    (message,) = result.messages
+    assert message.isprintable()
+    assert len(message) < 500
+    assert {each.value for each in result.gaps[0].groups} == {"x" * 117 + "...", "\\x1b[2J"}
+
+
 def test_text_in_a_numeric_field_is_told_as_that():
     frame = rows(1)
     frame["delay"] = [*["n/a"] * 300, *frame["delay"][300:].tolist()]

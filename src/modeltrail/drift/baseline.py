@@ -14,7 +14,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from modeltrail.drift.columns import Columns, FieldKey
 from modeltrail.drift.edges import FINE_BINS
@@ -34,6 +34,7 @@ from modeltrail.events.baselines import (
     FieldRole,
 )
 from modeltrail.events.canonical import canonical_json, content_hash
+from modeltrail.events.fields import Id
 from modeltrail.events.moment import format_moment
 from modeltrail.events.refusal import refusal_of
 
@@ -49,6 +50,7 @@ SegmentKey = tuple[str, str]
 """The stratum or feature that splits, and its value."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_ID = TypeAdapter[str](Id)
 _OUTPUTS = frozenset({"label", "score", "prediction"})
 _KINDS: Mapping[str, FieldKind] = {
     "label": "categorical",
@@ -160,6 +162,7 @@ class Baseline:
         source: BaselineSource | None = None,
         fine_bins: int = FINE_BINS,
         segment_bins: int = SEGMENT_BINS,
+        leave_out: bool = False,
     ) -> Self:
         """Make a baseline from rows in columns; a field of the role `truth` is what turned out (`drift.content`).
 
@@ -167,9 +170,12 @@ class Baseline:
         and tolerance are learned from chunks of `chunk_rows`, as many as a window has (a tenth of all where not
         said). `categorical` names numeric features that are codes. `kind` (binary, multiclass, regression) and
         `positive_label` are found by looking at labels, values and truth where they are plain. A value of a segment
-        with less than SEGMENT_ROWS rows is left out. InvalidEventError names the field that is not fit for a baseline,
-        or the size of one that is too large for an event.
+        with less than SEGMENT_ROWS rows is left out. With `leave_out`, so are features that no baseline can hold: with
+        more than 10,000 categories, without a value, or with a name that is no id. InvalidEventError names the field
+        that is not fit for a baseline, or the size of one that is too large for an event.
         """
+        if leave_out:
+            columns = _fit(columns, categorical)
         rows = columns.rows
         if rows == 0:
             raise InvalidEventError("rows", 0, "must be at least 1")
@@ -241,6 +247,21 @@ def _references(
         learned = None if chunk_rows is None else learn(reference, column, chunk_rows)
         made.append(reference if learned is None else reference.with_learned(*learned))
     return made
+
+
+def _fit(columns: Columns, categorical: Collection[str]) -> Columns:
+    """Return the columns without features that no baseline can hold."""
+    fields = {}
+    for key, column in columns.fields.items():
+        if key.role == "feature":
+            try:
+                _ID.validate_python(key.name)
+                kind: FieldKind | None = "categorical" if key.name in categorical else None
+                Reference.from_column("feature", key.name, column, kind=kind).to_field()
+            except (InvalidEventError, ValidationError):
+                continue
+        fields[key] = column
+    return Columns(columns.rows, fields, columns.strata)
 
 
 def _with_values(columns: Columns, references: Sequence[Reference]) -> Columns:

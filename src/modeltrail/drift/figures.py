@@ -18,7 +18,7 @@ from modeltrail.drift.drops import MetricReference, p_beyond_drop, p_beyond_thre
 from modeltrail.drift.metrics import LOWER_IS_BETTER, MetricResult
 from modeltrail.drift.policy import Policy
 from modeltrail.drift.states import Hypothesis, Subject, Trial, Verdict
-from modeltrail.drift.wording import number_words, percent, subject_words
+from modeltrail.drift.wording import number_words, percent, shown, subject_words
 from modeltrail.events.checks import CheckGap, CheckGroup, CheckMetric
 from modeltrail.events.monitors import BiasMonitor, PerformanceMonitor
 
@@ -165,8 +165,8 @@ def gap_figure(asked: BiasMonitor, baseline: Baseline, content: WindowContent, p
         low=result.low,
         high=result.high,
         groups=_groups(result),
-        lowest=result.lowest,
-        highest=result.highest,
+        lowest=None if result.lowest is None else shown(result.lowest),
+        highest=None if result.highest is None else shown(result.highest),
         reference=known.value if known else None,
         max_gap=asked.max_gap,
         p_value=p,
@@ -175,8 +175,8 @@ def gap_figure(asked: BiasMonitor, baseline: Baseline, content: WindowContent, p
 
 
 def _groups(result: GapResult) -> list[CheckGroup]:
-    compared = [CheckGroup(value=each.value, n=each.n, measured=each.figure) for each in result.groups]
-    return compared + [CheckGroup(value=value, n=n) for value, n in result.too_small]
+    compared = [CheckGroup(value=shown(each.value), n=each.n, measured=each.figure) for each in result.groups]
+    return compared + [CheckGroup(value=shown(value), n=n) for value, n in result.too_small]
 
 
 def _gap_sentence(subject: Subject, part: CheckGap, when: str) -> str:

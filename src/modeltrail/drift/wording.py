@@ -29,6 +29,7 @@ __all__ = [
     "number_words",
     "percent",
     "resolved_words",
+    "shown",
     "subject_words",
     "told_words",
     "window_words",
@@ -37,6 +38,7 @@ __all__ = [
 Floats = NDArray[np.float64]
 
 _TOP = 5
+_LINE = 120
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ALIKE = 0.25
 """Neighbours that moved the same way are told as one, where each contributes this share of the largest."""
@@ -87,7 +89,7 @@ def _extended(at: int, step: int, p: Floats, q: Floats, parts: Floats, told: set
 def bin_words(reference: Reference, first: int, last: int) -> str:
     """Return what the coarse bins `first` to `last` hold: `below 5`, `5 to 10`, `above 60`, `at 0`, `JFK`."""
     if reference.kind == "categorical":
-        return reference.categories[first]
+        return shown(reference.categories[first])
     begin = int(reference.groups[first])
     end = int(reference.groups[last + 1]) if last + 1 < reference.groups.size else reference.bins
     low = float(reference.edges[begin - 1]) if begin > 0 else None
@@ -124,8 +126,14 @@ def subject_words(subject: Subject) -> str:
     """Return how a subject is called in a sentence."""
     if subject.kind == "bias":
         return f"`{subject.name}` by `{subject.by}`"
-    where = f" where `{subject.by}` is {subject.value}" if subject.by else ""
+    where = f" where `{subject.by}` is {shown(subject.value)}" if subject.by else ""
     return f"`{subject.name}`{where}"
+
+
+def shown(text: str) -> str:
+    """Return a text of users as it may stand in a sentence: printable, and not longer than a line."""
+    printable = text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text[:_LINE])
+    return printable if len(printable) <= _LINE else printable[: _LINE - 3] + "..."
 
 
 def window_words(window: Window, earlier: Sequence[Window] = ()) -> str:

@@ -350,7 +350,7 @@ class CheckCompleted(Data):
     )
     late: CheckLate | None = Field(default=None, description="Predictions that came late.")
     fields: Annotated[list[CheckField], Listed] = Field(default_factory=list, description="Fields by segment.")
-    new_features: Annotated[list[Id], Listed] = Field(
+    new_features: Annotated[list[Text], Listed] = Field(
         default_factory=list, description="Features in predictions that the baseline lacks.", examples=[["gate"]]
     )
     metrics: Annotated[list[CheckMetric], Listed] = Field(

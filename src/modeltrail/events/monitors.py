@@ -253,7 +253,9 @@ class SilenceMonitor(Part):
 class Learning(Part):
     """A model without a baseline learns one from its first predictions."""
 
-    predictions: Annotated[int, Field(ge=100, le=10**9)] = Field(description="How many.", examples=[10_000])
+    predictions: Annotated[int, Field(ge=100, le=10**6)] = Field(
+        description="How many. They are held in memory, some 20 bytes for each field.", examples=[10_000]
+    )
 
 
 _DEFAULT_WINDOW = TumblingWindow(kind="tumbling", size_s=86_400)

@@ -6,12 +6,14 @@ Everything is read up to the closing's cut. Nothing here knows when or where it 
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
-from modeltrail.drift.baseline import Baseline
+from modeltrail.drift.baseline import SEGMENT_BINS, Baseline
 from modeltrail.drift.check import evaluate, failed, no_baseline, silence_changed
 from modeltrail.drift.closing import Closing, learned_baseline_id
 from modeltrail.drift.content import ContentPlan, WindowContent
+from modeltrail.drift.edges import FINE_BINS
 from modeltrail.drift.look_back import WindowCounts
 from modeltrail.drift.plan import content_plan
 from modeltrail.drift.results import CheckResult
@@ -26,6 +28,9 @@ from modeltrail.storage.watch.scope import Scope
 
 __all__ = ["add_up", "compute", "learn", "scope_of"]
 
+_FINER = (FINE_BINS, 100, 50)
+_LEAST_BINS = 20
+"""Fine bins of a baseline that is learned: fewer where it has so many fields that it would not fit an event."""
 _NO_CARRY: Mapping[str, Any] = {}
 _NOTHING = ContentPlan({})
 
@@ -80,20 +85,29 @@ def add_up(reader: Reader, scope: Scope, plan: ContentPlan, *, labelled: bool = 
 def learn(reader: Reader, closing: Closing, *, frontiers: Frontiers | None = None) -> Baseline:
     """Return the baseline that a closing of kind `learn` asks for, made of its run of predictions.
 
-    Fields that have no value in any of them are left out. InvalidEventError where no field is left, or the baseline is
-    too large; else as `compute`.
+    Features that no baseline can hold are left out: nobody is there to take them out. InvalidEventError where no field
+    is left, or the baseline is too large; else as `compute`.
     """
     if closing.kind != "learn":
         raise ValueError(f"closing of kind {closing.kind!r}: expected learn")
     (frontiers or Frontiers(reader)).require(closing.cut)
     segments = closing.monitor.segments
     sample = read_sample(reader, scope_of(closing), by=segments)
-    return Baseline.from_columns(
+    make = partial(
+        Baseline.from_columns,
         sample.columns,
         model_id=closing.model_id,
         model_version=closing.model_version,
         baseline_id=learned_baseline_id(closing),
         times=sample.times_us,
         segments=segments,
+        leave_out=True,
         source=BaselineSource(kind="learned", rows=sample.columns.rows, cut=dict(closing.cut)),
     )
+    for bins in _FINER:
+        try:
+            return make(fine_bins=bins, segment_bins=min(bins, SEGMENT_BINS))
+        except InvalidEventError as error:
+            if error.field != "baseline":  # not the size
+                raise
+    return make(fine_bins=_LEAST_BINS, segment_bins=_LEAST_BINS)
