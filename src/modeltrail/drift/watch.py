@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from modeltrail.drift.closing import Closing
 from modeltrail.drift.model_watch import ModelWatch, Predictions
 from modeltrail.drift.narrow import Change, NarrowRows, Tick
-from modeltrail.drift.order import Cut, Position
+from modeltrail.drift.order import Cut, Position, joined
 from modeltrail.drift.silence import Overdue
 from modeltrail.events.monitors import MonitorConfigured
 
@@ -59,7 +59,17 @@ class Watch:
 
     def snapshot(self, model_id: str) -> dict[str, Any]:
         """Return the state of a model after all that was fed, as `restore` takes it. KeyError for an unknown model."""
-        return self._models[model_id].snapshot(self._cut)
+        model = self._models[model_id]
+        return model.snapshot(joined(model.read, self._cut))
+
+    def take_as_read(self, cut: Cut) -> None:
+        """Go on behind a cut: nothing up to there will be fed that changes anything, and all of it is in later cuts."""
+        self._cut = joined(self._cut, cut)
+
+    def has_read(self, model_id: str, position: Position) -> bool:
+        """Whether the restored state of a model holds an entry already."""
+        model = self._models.get(model_id)
+        return model is not None and model.is_read(position.chain, position.seq)
 
     def overdue(self, now_ms: int) -> list[Overdue]:
         """Return the models that are silent by the clock while no entry shows it yet: each wants a tick."""

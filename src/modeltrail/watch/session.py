@@ -30,11 +30,11 @@ from modeltrail.watch.limits import End, find_limits, holding_back
 from modeltrail.watch.own_checks import failure, tick
 from modeltrail.watch.protocols import Broker, Clock, Computed, Frontier, Layout, Ledger, Observer, Publisher
 from modeltrail.watch.reading import Reading
+from modeltrail.watch.resume import AT_ONCE, Questions, Unit, resume
 
 __all__ = ["Given", "Session", "WatchOptions", "share_of"]
 
 T = TypeVar("T")
-_Unit = tuple[str, str, str, str, int]
 
 RETRY_S = 1.0
 """Seconds until a dependency that is away is asked again."""
@@ -44,9 +44,6 @@ SETTLE_S = 0.2
 
 TICK_AGAIN_MS = 10_000
 """Milliseconds until a tick is repeated that showed nothing: the broker's clock may be behind."""
-
-AT_ONCE = 50
-"""Checks that are asked for in one question to the ledger."""
 
 LAYOUT_S = 30.0
 """Seconds until the broker is asked again how topics are divided."""
@@ -108,7 +105,7 @@ class Session:
         self._layout = Layout(frozenset(), 0)
         self._layout_at = float("-inf")
         self._queue: deque[Closing] = deque()
-        self._carries: dict[_Unit, Mapping[str, Any]] = {}
+        self._carries: dict[Unit, Mapping[str, Any]] = {}
         self._computing: set[str] = set()
         self.began = False
         """Whether the ledger was read to its end once."""
@@ -130,6 +127,7 @@ class Session:
     async def run(self) -> None:
         """Watch until `stop`. Raises what no waiting can mend."""
         try:
+            await self._go_on()
             while not self._over.is_set():
                 more = await self._look()
                 if not more:
@@ -137,6 +135,34 @@ class Session:
                     await self._wait()
         except _OverError:
             return
+
+    async def _go_on(self) -> None:
+        """Begin where the checks that are in the ledger end."""
+        await self._ask_layout()
+        given = self._given
+        resumed = await resume(
+            Questions(
+                given.ledger,
+                given.broker,
+                given.clock,
+                self._patiently,
+                self._layout.watched,
+                self._serves,
+                self._options.grace_s,
+            )
+        )
+        if resumed is None:
+            return
+        now = given.clock.monotonic()
+        self._watch = resumed.watch
+        self._models.update(closing.model_id for closing in resumed.closings)
+        self._queue.extend(resumed.closings)
+        self._carries.update(resumed.carries)
+        self._read.update(resumed.read)
+        self._advanced_at.update(dict.fromkeys((chain.of for chain in resumed.read), now))
+        self._producer_time = resumed.producer_time
+        for told in resumed.waiting:
+            self._reading.add(told.chain, told.rows, told.changes, at=now)
 
     async def _wait(self) -> None:
         """Wait for news, at most until the next poll, and for all the messages of one commit."""
@@ -295,11 +321,11 @@ class Session:
                 if carry is None:
                     self._computing.add(closing.model_id)
                 else:
-                    self._carries[_unit(closing)] = carry
+                    self._carries[Unit.of(closing)] = carry
                     self._queue.remove(closing)
 
     async def _close(self, closing: Closing) -> None:
-        given, unit = self._given, _unit(closing)
+        given, unit = self._given, Unit.of(closing)
         carry = self._carries.get(unit)
         began = given.clock.monotonic()
         try:
@@ -349,10 +375,3 @@ class Session:
                 if waited:
                     self._given.observer.going_on(waited)
                 return result
-
-
-def _unit(closing: Closing) -> _Unit:
-    """Return what one line of checks is about, each of which starts from the one before."""
-    return (
-        closing.monitor.monitor_id, closing.model_id, closing.model_version, closing.kind, closing.label_delay_s
-    )  # fmt: skip

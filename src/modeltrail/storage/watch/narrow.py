@@ -13,7 +13,7 @@ from modeltrail.storage.watch.arrow_columns import codes_of, integers
 from modeltrail.storage.watch.reader import Reader
 from modeltrail.storage.watch.records import event_data
 
-__all__ = ["read_changes", "read_narrow"]
+__all__ = ["named", "read_changes", "read_narrow"]
 
 
 def read_narrow(reader: Reader, chain: Chain, first: int, last: int) -> NarrowRows:
@@ -31,8 +31,8 @@ def read_narrow(reader: Reader, chain: Chain, first: int, last: int) -> NarrowRo
 
 
 def _rows(batch: Any, chain: Chain) -> NarrowRows:
-    models, model_codes = _named(batch.column("model_id"), NO_PREDICTION)
-    versions, version_codes = _named(batch.column("model_version"), 0)
+    models, model_codes = named(batch.column("model_id"), NO_PREDICTION)
+    versions, version_codes = named(batch.column("model_version"), 0)
     return NarrowRows(
         (chain,),
         models,
@@ -46,7 +46,7 @@ def _rows(batch: Any, chain: Chain) -> NarrowRows:
     )
 
 
-def _named(column: Any, nothing: int) -> tuple[tuple[str, ...], NDArray[np.int32]]:
+def named(column: Any, nothing: int) -> tuple[tuple[str, ...], NDArray[np.int32]]:
     """Return names and codes; the empty text, which names nothing, has the code `nothing`."""
     codes, dictionary = codes_of(column)
     names = tuple(name for name in dictionary if name)
