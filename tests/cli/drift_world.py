@@ -1,6 +1,6 @@
 """A model that drifts, watched by real workers: what the commands on drift have to show.
 
-week of 2013    01-07 .. 02-11      02-18   02-25   03-04, 03-11
+week of 2013    01-07 to 01-21      01-28   02-04   02-11, 02-18
 dep_delay       as in the sample    + 30    + 30    as in the sample
 outcomes        as the scores say   by chance       as the scores say
 """
@@ -19,10 +19,15 @@ from tests.integration.installation import Installation
 
 MODEL, VERSION = "flights-delay", "1.0.0"
 FIRST = datetime(2013, 1, 7, tzinfo=UTC)
-WEEKS = 10
+WEEKS = 7
 A_WEEK = 400
-STORM = (6, 7)
+STORM = (3, 4)
 """Weeks from 0 in which everything is late."""
+
+
+def us(week):
+    """The event time at which a week begins, in microseconds."""
+    return round((FIRST + timedelta(weeks=week)).timestamp() * 1_000_000)
 
 
 def row(random_, *, shift=0.0, blind=False):

@@ -37,6 +37,12 @@ def test_a_text_among_numbers_is_named_by_row_and_column(tmp_path):
     assert table["delay"].to_pylist() == ["1.5", None, "late", "2"]
 
 
+def test_what_is_no_time_among_times_is_named_by_row_and_column(tmp_path):
+    path = written(tmp_path, "when,a\n2013-01-01T00:00:00Z,1\n2013-01-02T00:00:00Z,2\nsoon,3\n")
+    with pytest.raises(InvalidEventError, match=r"row 4, column when: 'soon': must be a time"):
+        read_file(path)
+
+
 def test_a_row_with_too_few_columns_is_named(tmp_path):
     path = written(tmp_path, "a,b\n1,2\n3\n")
     with pytest.raises(ConfigurationError, match=r"Row #3: Expected 2 columns, got 1"):

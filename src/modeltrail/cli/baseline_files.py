@@ -19,8 +19,10 @@ __all__ = ["read_file", "sha256_of"]
 
 _NULLS = ["", "NA", "N/A", "NaN", "nan", "null", "NULL"]
 _NUMBER = r"^\s*[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?\s*$"
+_TIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?(Z|[+-][0-9]{2}:?[0-9]{2})?)?$"
+_KINDS = (("a number", _NUMBER), ("a time", _TIME))
 _MOSTLY = 0.5
-"""A column of texts of which more than this share are numbers was meant to be one of numbers."""
+"""A column of texts of which more than this share are numbers, or times, was meant to be one of them."""
 _BLOCK_MAX = 1 << 30
 
 
@@ -28,7 +30,8 @@ def read_file(path: Path, *, texts: Collection[str] = ()) -> Any:
     """Return a file as an Arrow table, by the end of its name: .parquet, .pq or .csv (also .csv.gz).
 
     `texts` names columns that may hold numbers and other texts as they like. ConfigurationError where the file cannot
-    be read, with the row that is to blame; InvalidEventError for a text in a column of numbers, with row and column.
+    be read, with the row that is to blame; InvalidEventError for another text in a column of numbers or
+    of times, with row and column.
     """
     kind = "".join(suffix.lower() for suffix in path.suffixes[-2:])
     try:
@@ -39,7 +42,7 @@ def read_file(path: Path, *, texts: Collection[str] = ()) -> Any:
             return pyarrow.parquet.read_table(path)
         if kind.endswith((".csv", ".csv.gz")):
             table = _read_csv(path, size, texts)
-            _check_numbers(table, path, texts)
+            _check_texts(table, path, texts)
             return table
     except OSError as error:
         raise ConfigurationError(f"{path}: cannot be read: {error.strerror or error}") from error
@@ -71,19 +74,20 @@ def _read_csv(path: Path, size: int, texts: Collection[str]) -> Any:
     )
 
 
-def _check_numbers(table: Any, path: Path, texts: Collection[str]) -> None:
+def _check_texts(table: Any, path: Path, texts: Collection[str]) -> None:
     for name in table.column_names:
         column = table[name]
         if name in texts or not pa.types.is_string(column.type):
             continue
-        numbers = pc.match_substring_regex(column, _NUMBER)
-        count, known = pc.sum(numbers).as_py() or 0, len(column) - column.null_count
-        if not known * _MOSTLY < count < known:
-            continue
-        row = pc.index(numbers, value=pa.scalar(value=False)).as_py()
-        raise InvalidEventError(
-            f"{path.name}, row {row + 2}, column {name}",
-            column[row].as_py(),
-            f"must be a number, as in {count:,} of {known:,} rows; correct it, or say --categorical {name} or"
-            f" --role {name}=ignore",
-        )
+        for kind, pattern in _KINDS:
+            fitting = pc.match_substring_regex(column, pattern)
+            count, known = pc.sum(fitting).as_py() or 0, len(column) - column.null_count
+            if not known * _MOSTLY < count < known:
+                continue
+            row = pc.index(fitting, value=pa.scalar(value=False)).as_py()
+            raise InvalidEventError(
+                f"{path.name}, row {row + 2}, column {name}",
+                column[row].as_py(),
+                f"must be {kind}, as in {count:,} of {known:,} rows; correct it, or say --categorical {name} or"
+                f" --role {name}=ignore",
+            )

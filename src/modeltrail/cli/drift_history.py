@@ -1,5 +1,6 @@
 """`modeltrail drift status`, `history` and `stats`: what the checks in the ledger add up to."""
 
+import sys
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
@@ -114,7 +115,7 @@ def history(
                 (_window(line), part.state, _number(value), _decided(part), part.n, line.check_id[:12])
                 for (line, part), value in zip(points, values, strict=True)
             ]
-            out.table(["window", "state", shown, "decided by", "n", "check"], rows, styles=SEVERITY_STYLES)
+            out.table(["window", "state", shown, "merged", "n", "check"], rows, styles=SEVERITY_STYLES)
         documents.append({
             "model_id": model, "model_version": version_of, "monitor_id": monitor_id, "kind": kind, "name": name,
             "segment": segment, "statistic": shown,
@@ -173,34 +174,33 @@ def _show_unit(
     out: Output, unit: tuple[str, str, str], checks: "list[CheckLine]", *, everything: bool
 ) -> dict[str, Any]:
     model_id, version, monitor_id = unit
-    by_kind: dict[str, list[CheckLine]] = defaultdict(list)
+    by_kind: dict[tuple[str, int], list[CheckLine]] = defaultdict(list)
     for line in checks:
-        by_kind[line.kind].append(line)
+        by_kind[line.kind, line.label_delay_s].append(line)
     newest = [lines[-1] for lines in by_kind.values()]
     last = max(newest, key=lambda line: (_RANKS.get(line.state, -1), line.log_time))
     out.line(f"{model_id} {version}, monitor {monitor_id}: {last.state or last.status}", style="bold")
-    for kind, lines in by_kind.items():
+    for (kind, _), lines in by_kind.items():
         line = lines[-1]
         said = line.state or line.status
         error = f" ({line.error})" if line.error else f" ({line.silence})" if line.silence else ""
         windows, rows = counted(len(lines), "window"), counted(line.rows, "prediction")
         out.line(f"  {kind}: {windows} shown, the last from {_window(line)}: {said}{error}, {rows}")
-    series = _all_series(checks)
-    ordered = sorted(series.items(), key=lambda item: _urgency(item[1]))
+    series = [each for lines in by_kind.values() for each in _aligned(lines)]
+    ordered = sorted(series, key=lambda parts: _urgency(_last(parts)))
     shown = ordered if everything else ordered[:_ROWS]
     cells: list[tuple[str, ...]] = []
-    for (_, name, where), points in shown:
-        part = points[-1][1]
-        values = [each.value for _, each in points]
+    room = _room(len(checks))
+    for parts in shown:
+        part = _last(parts)
+        values = [None if each is None else each.value for each in parts]
         top = max([_CRITICAL, *(value for value in values if value is not None)]) if _is_field(part) else None
         cells.append((
-            name, where, part.state, _number(part.value), _decided(part), sparkline(values, top=top),
-            "".join(_MARKS.get(each.state, " ") for _, each in points),
+            part.name, part.segment, part.state, _number(part.value), _decided(part),
+            sparkline(values, top=top)[-room:], "".join(map(_mark, parts))[-room:],
         ))  # fmt: skip
     if cells:
-        out.table(
-            ["field", "segment", "state", "last", "decided by", "windows", "states"], cells, styles=SEVERITY_STYLES
-        )
+        out.table(["field", "segment", "state", "last", "merged", "windows", "states"], cells, styles=SEVERITY_STYLES)
     if len(shown) < len(ordered):
         out.line(f"... and {len(ordered) - len(shown)} more fields, none of them worse; --all shows them")
     out.line()
@@ -214,11 +214,11 @@ def _show_unit(
         "window": _times(last),
         "fields": [
             {
-                **_part(points[-1][1]),
-                "values": [each.value for _, each in points],
-                "states": [each.state for _, each in points],
+                **_part(_last(parts)),
+                "values": [None if each is None else each.value for each in parts],
+                "states": [None if each is None else each.state for each in parts],
             }
-            for _, points in ordered
+            for parts in ordered
         ],
     }
 
@@ -226,12 +226,22 @@ def _show_unit(
 _Points = list[tuple["CheckLine", "FieldLine"]]
 
 
-def _all_series(checks: "Sequence[CheckLine]") -> dict[tuple[str, str, str], _Points]:
-    series: dict[tuple[str, str, str], _Points] = defaultdict(list)
-    for line in checks:
+def _aligned(lines: "Sequence[CheckLine]") -> "list[list[FieldLine | None]]":
+    """Return the parts of checks of one kind, one list a field with a place for every check; None where it lacks it."""
+    series: dict[tuple[str, str, str], list[FieldLine | None]] = {}
+    for number, line in enumerate(lines):
         for part in line.parts:
-            series[part.kind, part.name, part.segment].append((line, part))
-    return series
+            parts = series.setdefault((part.kind, part.name, part.segment), [None] * len(lines))
+            parts[number] = part
+    return list(series.values())
+
+
+def _last(parts: "Sequence[FieldLine | None]") -> "FieldLine":
+    return next(part for part in reversed(parts) if part is not None)
+
+
+def _mark(part: "FieldLine | None") -> str:
+    return " " if part is None else _MARKS.get(part.state, " ")
 
 
 def _series(lines: "Iterable[CheckLine]", segment: str) -> dict[tuple[str, str, str, str], _Points]:
@@ -243,8 +253,7 @@ def _series(lines: "Iterable[CheckLine]", segment: str) -> dict[tuple[str, str, 
     return found
 
 
-def _urgency(points: _Points) -> tuple[int, float, str]:
-    part = points[-1][1]
+def _urgency(part: "FieldLine") -> tuple[int, float, str]:
     return -_RANKS.get(part.state, 0), -(part.value or 0.0) if _is_field(part) else 0.0, part.name
 
 
@@ -253,11 +262,18 @@ def _is_field(part: "FieldLine") -> bool:
 
 
 def _decided(part: "FieldLine") -> str:
-    """Return what the state was decided by, where that is not the last window alone: `0.238 in 4 windows`."""
+    """Return the change in merged windows, where these decided and not the last one alone: `0.238 in 4`."""
     if part.scale == 1 or part.state in ("stable", "insufficient_data"):
         return ""
     effect = part.numbers.get(f"effect_{part.scale}")
-    return f"{part.scale} windows" if effect is None else f"{_number(effect)} in {part.scale} windows"
+    return f"in {part.scale}" if effect is None else f"{_number(effect)} in {part.scale}"
+
+
+def _room(most: int) -> int:
+    """Return how many windows fit a row of the table: all of them where nobody looks at a terminal."""
+    from modeltrail.cli.drift_bins import width
+
+    return max(8, (width() - 64) // 2) if sys.stdout.isatty() else max(1, most)
 
 
 def _value(part: "FieldLine", statistic: str) -> float | None:
