@@ -39,8 +39,8 @@ T = TypeVar("T")
 RETRY_S = 1.0
 """Seconds until a dependency that is away is asked again."""
 
-SETTLE_S = 0.2
-"""Seconds in which the block messages of one commit arrive: one look serves them all."""
+SETTLE_S = 1.0
+"""Seconds in which block messages are gathered: one look at the ledger, which costs the store work, serves them all."""
 
 TICK_AGAIN_MS = 10_000
 """Milliseconds until a tick is repeated that showed nothing: the broker's clock may be behind."""
@@ -206,7 +206,10 @@ class Session:
         for chain in sorted(frontiers, key=lambda chain: (chain.of, chain.order)):
             frontier, known = frontiers[chain], self._read.get(chain)
             first = 0 if known is None else known.seq + 1
-            room = self._options.read_rows - self._reading.waiting_of(chain)
+            room = self._options.read_rows
+            # A chain that has not passed the first of what waits must be read on: many entries may have one log_time.
+            if known is not None and known.log_time > self._reading.lowest:
+                room -= self._reading.waiting_of(chain)
             last = min(frontier.seq, first + room - 1)
             # A later epoch may only be read when the one before is: its entries come after those in watch order.
             if last >= first and chain.of not in unfinished:

@@ -1,5 +1,6 @@
 """How far each chain of the watch is there: without a hole, and without two entries at one position."""
 
+import time
 from collections.abc import Mapping
 
 from modeltrail.drift.order import Cut
@@ -27,9 +28,17 @@ def is_of(chain: Chain, *suffixes: str) -> bool:
 
 
 class Frontiers:
-    """Remembers what was counted, so that each position is counted once. `suffixes` choose the topics."""
+    """Remembers what was counted, so that each position is counted once. `suffixes` choose the topics.
 
-    def __init__(self, reader: Reader, *, suffixes: tuple[str, ...] = (PREDICTIONS, CHANGES, CHECKS)) -> None:
+    Looking for new chains costs a query for each that is there, and is done every `chains_every_s` seconds at most.
+    """
+
+    def __init__(
+        self, reader: Reader, *, suffixes: tuple[str, ...] = (PREDICTIONS, CHANGES, CHECKS), chains_every_s: float = 0.0
+    ) -> None:
+        self._chains_every_s = chains_every_s
+        self._chains_at = float("-inf")
+        self._chains: list[Chain] = []
         self.reader = reader
         self._suffixes = suffixes
         self._known: dict[str, tuple[int, int]] = {}
@@ -39,7 +48,10 @@ class Frontiers:
 
         TamperError where two entries stand at one position; StoreUnavailableError where the store does not answer.
         """
-        ends = {chain: self._advance(str(chain), _LAST) for chain in self.chains()}
+        now = time.monotonic()
+        if now - self._chains_at >= self._chains_every_s:
+            self._chains, self._chains_at = self.chains(), now
+        ends = {chain: self._advance(str(chain), _LAST) for chain in self._chains}
         return {chain: Frontier(*end) for chain, end in ends.items() if end[0] >= 0}
 
     def offsets(self, ends: Mapping[Chain, int]) -> dict[Chain, int]:

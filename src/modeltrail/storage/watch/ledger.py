@@ -34,6 +34,8 @@ T = TypeVar("T")
 
 _ACTOR = "modeltrail-watch"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_CHAINS_S = 5.0
+"""Seconds until new chains are looked for again. Until then their partition is known not to be idle, and waited for."""
 _BASELINES = 100
 """Baselines that are kept ready."""
 
@@ -108,7 +110,7 @@ class _Opened:
 
     def __init__(self, client: Any, bounds: Mapping[str, int]) -> None:
         self.client = client
-        self.frontiers = Frontiers(Reader(client, **bounds))
+        self.frontiers = Frontiers(Reader(client, **bounds), chains_every_s=_CHAINS_S)
         self.reader = self.frontiers.reader
         self._earlier = Earlier(self.reader, room=ROOM)
         self._rows: dict[str, int] = {}
