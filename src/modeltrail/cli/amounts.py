@@ -4,7 +4,6 @@ import re
 from datetime import UTC, datetime, timedelta
 
 from modeltrail.errors import ConfigurationError
-from modeltrail.events.moment import format_moment, parse_moment
 
 __all__ = ["day_text", "duration_text", "moment_of", "seconds_of", "time_text"]
 
@@ -37,6 +36,8 @@ def moment_of(text: str, option: str) -> str:
 
     ConfigurationError names the option and the text.
     """
+    from modeltrail.events.moment import format_moment
+
     try:
         moment = datetime.fromisoformat(text.strip())
         return format_moment(moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC))
@@ -50,6 +51,8 @@ def time_text(moment: str | int | None) -> str:
 
     `moment` is the text of an event, or microseconds since 1970.
     """
+    from modeltrail.events.moment import parse_moment
+
     if moment is None:
         return ""
     time_us = moment if isinstance(moment, int) else parse_moment(moment)
