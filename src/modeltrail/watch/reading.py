@@ -75,6 +75,11 @@ class Reading:
         """The greatest log_time of what waits, -1 where nothing waits."""
         return max((batch.highest for batch in self._batches), default=-1)
 
+    @property
+    def lowest(self) -> int:
+        """The smallest log_time of what waits, FOR_EVER where nothing waits."""
+        return min((batch.lowest for batch in self._batches), default=FOR_EVER)
+
     def waiting_of(self, chain: Chain) -> int:
         """Return how many entries of a chain wait."""
         return sum(len(batch.rows) for batch in self._batches if batch.chain == chain)
