@@ -113,6 +113,7 @@ class SlowMonitor:
         self.learning: dict[str, int] = defaultdict(int)
         self.learned: set[str] = set()
         self.silent: tuple[str, int] | None = None
+        self.units: set[tuple[str, str, int]] = set()
 
     def watches(self, version):
         return self.monitor.model_version in {None, version}
@@ -164,7 +165,7 @@ class SlowModel:
     def told(self, position, told, cut):
         match told:
             case MonitorConfigured():
-                self._configure(told, position.log_time, cut)
+                self._configure(told, position, cut)
             case BaselineNamed():
                 self.baselines.setdefault(told.baseline_id, told)
             case MonitorAdvanced():
@@ -299,14 +300,16 @@ class SlowModel:
 
     # ---- the rest
 
-    def _configure(self, monitor, log_time, cut):
+    def _configure(self, monitor, position, cut):
         before = self.monitors.get(monitor.monitor_id)
         if monitor.model_id != self.model_id or not monitor.enabled:
-            self.monitors.pop(monitor.monitor_id, None)
+            if before:
+                self._end(before, None, position, cut)
+                del self.monitors[monitor.monitor_id]
             return
         if before and before.monitor == monitor:
             return
-        slow = SlowMonitor(monitor, cut, self.watermark, log_time, *self.range)
+        slow = SlowMonitor(monitor, cut, self.watermark, position.log_time, *self.range)
         for version, span in self.spans.items():
             if slow.windows and slow.watches(version):
                 for purpose in slow.purposes:
@@ -317,7 +320,26 @@ class SlowModel:
                     purpose.pane_ends.add((version, min(e for _, e in last_pane), max(e for _, e in last_pane)))
         if before and before.max_gap_s is not None and slow.max_gap_s is not None:
             slow.silent = before.silent
+        if before:
+            self._end(before, slow, position, cut)
         self.monitors[monitor.monitor_id] = slow
+
+    def _end(self, before, after, position, cut):
+        here = (before, position, cut)
+        for version, kind, delay in sorted(before.units):
+            if after and after.watches(version) and (kind == "drift" or delay in after.delays):
+                after.units.add((version, kind, delay))
+                continue
+            window = Window(max(0, self.watermark or 0), max(0, self.watermark or 0))
+            if before.windows is None:
+                counting = before.counting.get(version, Counting(0, 0, before.began))
+                window = Window(index=counting.index, after=counting.after, upto=cut)
+            self._make(kind, version, window, here, "configured", label_delay_s=delay, ended=True)
+        if before.silent and (after is None or after.max_gap_s is None):
+            version, last_ms = before.silent
+            silence = Silence(silent=False, last_ms=last_ms, max_gap_s=before.max_gap_s)
+            window = Window(last_ms * 1000, position.log_time * 1000)
+            self._make("silence", version, window, here, "configured", silence=silence, ended=True)
 
     def _baseline(self, slow, version):
         if slow.monitor.baseline_id is not None:
@@ -333,6 +355,8 @@ class SlowModel:
             kind, self.model_id, version, slow.monitor, slow.sha256, baseline, window, x, dict(cut), closed_by, **more
         )
         self.made.append(closing)
+        if kind in {"drift", "performance"} and not closing.ended:
+            slow.units.add((version, kind, closing.label_delay_s))
         return closing
 
 

@@ -1,13 +1,17 @@
 """How alerts end that no window speaks about any more, and what is no evidence for or against one."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from modeltrail.drift.alerts import follow, from_json, to_json
 from modeltrail.drift.baseline import Baseline
-from modeltrail.drift.closing import BaselineRef
+from modeltrail.drift.check import ended, silence_changed
+from modeltrail.drift.closing import BaselineRef, Silence, Window
 from modeltrail.drift.policy import Policy
-from tests.drift.test_check import checked, closing, configured, rows, series
+from modeltrail.events.checks import CheckCompleted
+from tests.drift.test_check import BASELINE, HOUR, checked, closing, configured, rows, series
 from tests.drift.timelines import DEFAULT, FIELD, alert_name, played, tumbling, verdict
 
 
@@ -106,3 +110,28 @@ def test_a_window_that_silence_closed_has_no_rate():
     closed = checked(closing(6, monitor, closed_by="silence"), rows(9, 40), results[5].carry)
     assert closed.check.silence is None
     assert not [each for each in closed.alerts if each.data.kind == "silence"]
+
+
+def test_alerts_of_a_monitor_that_is_switched_off_are_resolved_and_begin_anew():
+    monitor = configured()
+    results = series([rows(1, shift=15)], monitor)
+    at = closing(1, monitor, ended=True, closed_by="configured", window=Window(HOUR, HOUR))
+    over = ended(at, BASELINE, carry=results[0].carry)
+    assert (over.status, over.state, over.check.closed_by) == ("skipped", None, "configured")
+    assert CheckCompleted.model_validate_json(over.to_event().model_dump_json()) == over.check
+    (alert,) = over.alerts
+    assert alert.data.alert_id == results[0].alerts[0].data.alert_id
+    assert alert.data.evidence["reason"] == "unwatched"
+    assert "`delay` is not watched any more" in alert.data.message
+    assert ended(at, BASELINE, carry=over.carry).alerts == ()
+    again = checked(closing(2, monitor), rows(3, shift=15), over.carry)
+    assert again.alerts[0].data.evidence["predecessor"] == alert.data.alert_id
+
+
+def test_a_silence_that_nobody_listens_to_any_more_is_resolved():
+    told = Silence(silent=True, last_ms=1_000, max_gap_s=60)
+    raised = silence_changed(closing(0, kind="silence", silence=told), BASELINE)
+    at = closing(1, kind="silence", silence=replace(told, silent=False), ended=True, closed_by="configured")
+    over = ended(at, None, carry=raised.carry)
+    assert [each.data.alert_id for each in over.alerts] == [raised.alerts[0].data.alert_id]
+    assert "is not watched any more" in over.alerts[0].data.message

@@ -38,7 +38,7 @@ from modeltrail.events.checks import (
     alert_id,
 )
 
-__all__ = ["VERSIONS", "evaluate", "failed", "no_baseline", "silence_changed"]
+__all__ = ["VERSIONS", "ended", "evaluate", "failed", "no_baseline", "silence_changed"]
 
 VERSIONS = {name: version(name) for name in ("numpy", "scipy", "scikit-learn")}
 """What computes it."""
@@ -179,6 +179,21 @@ def silence_changed(
     return CheckResult(check, tuple(events))
 
 
+def ended(closing: Closing, baseline: Baseline | None, *, carry: Mapping[str, Any] = _NO_CARRY) -> CheckResult:
+    """Return the check of a closing that is `ended`: nothing is looked at, and alerts that were open are resolved."""
+    policy = policy_of(closing.monitor)
+    tracks, transitions = follow(_tracks(closing, carry), [], span_of(closing.window), policy, _no_alert, watched=())
+    update = {
+        "status": "skipped",
+        "error": f"monitor {closing.monitor.monitor_id} was changed, and makes no such checks any more",
+        "alerts": [_check_alert(transition) for transition in transitions],
+        "carry": _carry(closing, tracks, carry),
+    }
+    check = _check(closing, baseline).model_copy(update=update)
+    nothing = _Found([])
+    return CheckResult(check, tuple(_alert(each, closing, check, nothing, policy) for each in transitions))
+
+
 def no_baseline(closing: Closing, *, rows: int = 0, carry: Mapping[str, Any] = _NO_CARRY) -> CheckResult:
     """Return the check of a window for which no baseline was in force: reported as that, never as no drift."""
     update = {"status": "no_baseline", "rows": rows, "carry": _carry(closing, _tracks(closing, carry), carry)}
@@ -306,6 +321,10 @@ def _opened_at(closing: Closing) -> str:
     """Return when an alert of this window opens: at its start; of a run of predictions, when its last entry came."""
     start = closing.window.start_us
     return moment_text(closing.x.log_time * 1000 if start is None else start)
+
+
+def _no_alert(subject: Subject) -> str:
+    raise AssertionError(f"{subject}: an alert without a verdict")
 
 
 def _is_news(transition: Transition) -> bool:

@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 ClosingKind = Literal["drift", "performance", "silence", "learn"]
-ClosedBy = Literal["watermark", "advanced", "silence", "count", "max_wait"]
+ClosedBy = Literal["watermark", "advanced", "silence", "count", "max_wait", "configured"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -85,6 +85,8 @@ class Closing:
     supersedes  id of the check that it replaces, None if there was none
     label_delay_s  of a performance check: how long the truth was waited for; it holds the metrics with that delay
     incomplete  partitions that were not waited for
+    ended       nothing is looked at: the monitor was changed, and does not make such checks any more; what they told
+                is over. Its window is the instant that the watermark had reached, or the run that had begun
     fold        the state of the model's watch before x: `Watch.restore` goes on from there
     """
 
@@ -103,6 +105,7 @@ class Closing:
     label_delay_s: int = 0
     silence: Silence | None = None
     incomplete: tuple[str, ...] = ()
+    ended: bool = False
     fold: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @cached_property

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from modeltrail.drift.closing import ClosedBy, Closing, ClosingKind, Silence, Window
 from modeltrail.drift.narrow import BaselineNamed, Change, Tick
 from modeltrail.drift.order import Cut, Position, joined
-from modeltrail.drift.registry import Baselines, MonitorInForce
+from modeltrail.drift.registry import Baselines, MonitorInForce, Unit
 from modeltrail.drift.runs import Run
 from modeltrail.drift.silence import Overdue
 from modeltrail.drift.spans import Due, Spans
@@ -273,7 +273,7 @@ class ModelWatch:
     def _tell(self, change: Change, at: int, feed: Feed) -> None:
         match change.told:
             case MonitorConfigured() as monitor:
-                self._configure(monitor, change.position.log_time, at, feed)
+                self._configure(monitor, change.position, at, feed)
             case BaselineNamed() as named:
                 self._baselines.register(named)
             case MonitorAdvanced(through=through):
@@ -281,14 +281,20 @@ class ModelWatch:
             case Tick():
                 self._tick(change.position, at, feed)
 
-    def _configure(self, monitor: MonitorConfigured, log_time: int, at: int, feed: Feed) -> None:
+    def _configure(self, monitor: MonitorConfigured, position: Position, at: int, feed: Feed) -> None:
         before = self._monitors.get(monitor.monitor_id)
         if monitor.model_id != self.model_id or not monitor.enabled:
-            self._monitors.pop(monitor.monitor_id, None)
+            if before is not None:
+                self._end(before, None, self._entry(at, position, "configured", feed))
+                del self._monitors[monitor.monitor_id]
             return
         if before is not None and before.sha256 == content_hash(monitor):
             return
-        in_force = MonitorInForce(monitor, began=self._cut(at, feed), base=self._watermark, began_ms=log_time)
+        in_force = MonitorInForce(
+            monitor, began=self._cut(at, feed), base=self._watermark, began_ms=position.log_time
+        )  # fmt: skip
+        if before is not None:
+            self._end(before, in_force, self._entry(at, position, "configured", feed))
         for version, known in self._known.items():
             if in_force.watches(version) and known.first_us is not None and known.last_us is not None:
                 for _, spans in in_force.spans:
@@ -296,6 +302,24 @@ class ModelWatch:
         if before is not None and before.silence is not None and in_force.silence is not None:
             in_force.silence.go_on(before.silence)
         self._monitors[monitor.monitor_id] = in_force
+
+    def _end(self, before: MonitorInForce, after: MonitorInForce | None, entry: _Entry) -> None:
+        """Say of every line of checks that is not gone on with that it is over; alerts that it left open are, too."""
+        for unit in sorted(before.units):
+            if after is not None and after.makes(unit):
+                after.units.add(unit)
+                continue
+            window = Window(max(0, self._watermark), max(0, self._watermark))
+            if before.runs is not None:
+                run = before.runs.begun(unit.version, entry.cut)
+                window = Window(index=run.number, after=run.after, upto=run.upto)
+            delay = unit.label_delay_s
+            self._make(unit.kind, before, unit.version, window, entry, label_delay_s=delay, ended=True)
+        told = None if before.silence is None or (after and after.silence) else before.silence.give_up()
+        if told is not None:
+            version, silence = told
+            window = Window(silence.last_ms * 1000, entry.x.log_time * 1000)
+            self._make("silence", before, version, window, entry, silence=silence, ended=True)
 
     def _advance(self, through: int, position: Position, at: int, feed: Feed) -> None:
         if through <= self._watermark:
@@ -394,6 +418,7 @@ class ModelWatch:
         supersedes: str | None = None,
         label_delay_s: int = 0,
         silence: Silence | None = None,
+        ended: bool = False,
     ) -> Closing:
         baseline = None if kind in {"silence", "learn"} else self._baselines.for_version(in_force.monitor, version)
         closing = Closing(
@@ -412,7 +437,10 @@ class ModelWatch:
             label_delay_s=label_delay_s,
             silence=silence,
             incomplete=entry.incomplete,
+            ended=ended,
             fold=entry.fold,
         )
+        if kind in {"drift", "performance"} and not ended:
+            in_force.units.add(Unit(version, kind, label_delay_s))
         self._made.append(closing)
         return closing

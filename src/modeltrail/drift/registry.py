@@ -1,9 +1,9 @@
 """What is in force for a model: its baselines and its monitors, with the windows that each monitor follows."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
-from modeltrail.drift.closing import BaselineRef
+from modeltrail.drift.closing import BaselineRef, ClosingKind
 from modeltrail.drift.narrow import BaselineNamed
 from modeltrail.drift.order import Cut
 from modeltrail.drift.runs import Runs
@@ -14,7 +14,7 @@ from modeltrail.drift.stretch import NEVER
 from modeltrail.events.canonical import content_hash
 from modeltrail.events.monitors import CountWindow, MonitorConfigured
 
-__all__ = ["Baselines", "MonitorInForce"]
+__all__ = ["Baselines", "MonitorInForce", "Unit"]
 
 
 class Baselines:
@@ -47,6 +47,14 @@ class Baselines:
             self.register(BaselineNamed(baseline_id, sha256, model_id, version))
 
 
+class Unit(NamedTuple):
+    """One line of checks of a monitor: each begins with what the one before it carried."""
+
+    version: str
+    kind: ClosingKind
+    label_delay_s: int
+
+
 class MonitorInForce:
     """A monitor from the entry that configured it: what it follows, and how far it has come.
 
@@ -56,7 +64,9 @@ class MonitorInForce:
     def __init__(self, monitor: MonitorConfigured, *, began: Cut, base: int, began_ms: int) -> None:
         self.monitor = monitor
         self.sha256 = content_hash(monitor)
-        delays = sorted(
+        self.units: set[Unit] = set()
+        """Of which there were checks."""
+        self.delays = delays = sorted(
             {each.label_delay_s for each in monitor.performance} | {each.label_delay_s for each in monitor.bias}
         )
         self.drift: Spans | None = None
@@ -89,6 +99,10 @@ class MonitorInForce:
         """Whether it looks at a version."""
         return self.monitor.model_version in {None, version}
 
+    def makes(self, unit: Unit) -> bool:
+        """Whether it makes checks of a unit."""
+        return self.watches(unit.version) and (unit.kind == "drift" or unit.label_delay_s in self.delays)
+
     def snapshot(self) -> dict[str, Any]:
         """Return monitor and state as JSON."""
         return {
@@ -97,12 +111,14 @@ class MonitorInForce:
             "runs": self.runs and self.runs.snapshot(),
             "learning": self.learning and self.learning.snapshot(),
             "silence": self.silence and self.silence.snapshot(),
+            "units": [list(unit) for unit in sorted(self.units)],
         }
 
     @classmethod
     def restored(cls, state: Mapping[str, Any]) -> "MonitorInForce":
         """Return what `snapshot` was taken of."""
         found = cls(MonitorConfigured.model_validate(state["monitor"]), began={}, base=NEVER, began_ms=0)
+        found.units = {Unit(*unit) for unit in state.get("units", ())}
         of_purpose = dict(found.spans)
         for delay, spans in state.get("spans", ()):
             of_purpose[delay].restore(spans)

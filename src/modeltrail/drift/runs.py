@@ -99,6 +99,11 @@ class Runs:
             self._taken = row + 1
         return run
 
+    def begun(self, version: str, upto: Cut) -> Run:
+        """Return the run that a version is in, as far as a cut."""
+        counted = self._of(version)
+        return Run(version, counted.index, counted.after, upto)
+
     def wait(self, run: Run, watermark: int) -> list[Waiting]:
         """Wait for the truth of a run that has ended; return what need not be waited for."""
         waiting = [Waiting(_due(watermark, delay), delay, run) for delay in self._delays]

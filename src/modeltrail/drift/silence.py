@@ -77,6 +77,12 @@ class SilenceWatch:
             self.silent_version = None
         return found
 
+    def give_up(self) -> tuple[str, Silence] | None:
+        """Return a silence that was told, with the version whose check it is, where nobody listens any more."""
+        if self.silent_version is None:
+            return None
+        return self.silent_version, Silence(silent=False, last_ms=self._told_ms, max_gap_s=self.max_gap_s)
+
     def go_on(self, before: "SilenceWatch") -> None:
         """Take over from the same monitor as it was configured before: a silence that was told is still one."""
         self.silent_version = before.silent_version

@@ -371,8 +371,10 @@ class CheckCompleted(Data):
         description="Partitions that were not waited for.",
         examples=[["modeltrail.predictions/3"]],
     )
-    closed_by: Literal["watermark", "advanced", "silence", "count", "max_wait"] | None = Field(
-        default=None, description="What closed the window.", examples=["watermark"]
+    closed_by: Literal["watermark", "advanced", "silence", "count", "max_wait", "configured"] | None = Field(
+        default=None,
+        description="What closed the window; configured: a change of the monitor, which makes no such checks any more.",
+        examples=["watermark"],
     )
     supersedes: Sha256 | None = Field(
         default=None, description="The check of the same window that this one replaces.", examples=["0" * 64]

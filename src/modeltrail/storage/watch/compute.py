@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from modeltrail.drift.baseline import SEGMENT_BINS, Baseline
-from modeltrail.drift.check import evaluate, failed, no_baseline, silence_changed
+from modeltrail.drift.check import ended, evaluate, failed, no_baseline, silence_changed
 from modeltrail.drift.closing import Closing, learned_baseline_id
 from modeltrail.drift.content import ContentPlan, WindowContent
 from modeltrail.drift.edges import FINE_BINS
@@ -60,6 +60,8 @@ def compute(
     if closing.kind == "learn":
         raise ValueError("closing of kind 'learn': expected one that asks for a check")
     (frontiers or Frontiers(reader)).require(closing.cut)
+    if closing.ended:
+        return ended(closing, baseline, carry=carry)
     if closing.kind == "silence":
         return silence_changed(closing, baseline, carry=carry)
     if baseline is None:

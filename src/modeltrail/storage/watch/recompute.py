@@ -57,6 +57,7 @@ def closing_of(reader: Reader, check: CheckCompleted) -> Closing:
         label_delay_s=check.window.label_delay_s or 0,
         silence=_silence(check),
         incomplete=tuple(check.incomplete),
+        ended=check.closed_by == "configured" or check.status == "skipped",
         fold=fold,
     )
 
