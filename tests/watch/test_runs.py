@@ -47,6 +47,7 @@ def test_block_messages_that_are_lost(log_seed):
 def test_a_worker_that_is_killed_again_and_again(log_seed):
     world = run_alike(log_seed, Trouble(seed=21 + log_seed, chain_lag_s=2.0, kill_every_s=7.0))
     assert world.deaths > 3
+    assert world.resumed > 3
 
 
 @pytest.mark.parametrize("log_seed", LOGS)

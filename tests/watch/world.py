@@ -15,9 +15,12 @@ from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
+
 from modeltrail.drift.closing import learned_baseline_id
 from modeltrail.drift.narrow import Change, NarrowRows, Tick, told_by
 from modeltrail.drift.order import Position
+from modeltrail.drift.stretch import AHEAD_US
 from modeltrail.errors import BrokerUnavailableError, InvalidEventError, StoreUnavailableError
 from modeltrail.events.alerts import AlertRaised
 from modeltrail.events.baselines import BaselineField, BaselineRegistered, BaselineSource
@@ -27,8 +30,8 @@ from modeltrail.events.encode import Event
 from modeltrail.events.models import MonitorAdvanced
 from modeltrail.events.monitors import MonitorConfigured
 from modeltrail.lab.loop import Process, VirtualLoop
-from modeltrail.ledger.chain import Chain, PartitionId
-from modeltrail.watch.protocols import Computed, Frontier, Idle, Layout
+from modeltrail.ledger.chain import Chain, PartitionId, parse_chain
+from modeltrail.watch.protocols import Computed, Frontier, Idle, LastCheck, Layout, Told
 from modeltrail.watch.service import WatchOptions, WatchService
 
 CLUSTER = "c"
@@ -154,6 +157,8 @@ class Trouble:
     unacknowledged: float = 0.0
     read_rows: int = 100_000
     grace_s: float | None = 1.0
+    hidden_checks: float = 0.1
+    """How often a table that a restart asks does not have everything, so that it begins at the first entry."""
 
 
 class World:
@@ -171,6 +176,8 @@ class World:
         self.deaths = 0
         self.problems = []
         self.looked = 0
+        self.resumed = 0
+        """Sessions that went on from the last checks, and not from the first entry."""
         self.computed = 0
         self.source = log
         self.speeds = {}
@@ -388,8 +395,74 @@ class MemoryLedger:
         return {check.check_id: check.carry for check in self._checks() if check.check_id in check_ids}
 
     async def last_checks(self, ends):
-        """None: nothing is known of them, so that every session begins at the first entry."""
         await self._answer()
+        if self.world.rng.random() < self.world.trouble.hidden_checks:
+            return None
+        found = {}
+        for check in [entry.told for entry in self._within(CHECKS, ends) if isinstance(entry.told, CheckCompleted)]:
+            if check.kind == "tick":
+                continue
+            chain, seq = check.cut.entry.chain, check.cut.entry.seq
+            last = LastCheck(
+                check.check_id, check.monitor.id, check.model_id, check.model_version, check.kind,
+                check.window.label_delay_s or 0, sum(seq + 1 for seq in check.cut.frontier.values()),
+                (parse_chain(chain), seq),
+            )  # fmt: skip
+            window = (last.reach, check.window.end or "", check.window.index or 0)
+            before = found.setdefault(last[1:6], (window, last))
+            found[last[1:6]] = max(before, (window, last), key=lambda each: each[0])
+        return [last for _, last in found.values()]
+
+    def _within(self, partition, ends):
+        end = ends.get(Chain(*partition, 0, 0))
+        return [] if end is None else self.world.log[partition][: end.seq + 1]
+
+    async def told(self, ends):
+        return [
+            Told(chain, *await self.read(chain, 0, end.seq))
+            for chain, end in ends.items()
+            if chain.of in (MODELS, CHECKS)
+        ]
+
+    async def predictions(self, since, ends):
+        """Of models without a fold, and of others, only the first and the last by time and the last by log time."""
+        chosen, others = set(), {}
+        for partition in PREDICTIONS:
+            chain = str(Chain(*partition, 0, 0))
+            for seq, entry in enumerate(self._within(partition, ends)):
+                if entry.prediction is None:
+                    continue
+                model, version, _ = entry.prediction
+                wanted = since.get(model)
+                if wanted is not None and seq > wanted.cut.get(chain, -1) and entry.log_time >= wanted.log_time:
+                    chosen.add((partition, seq))
+                elif wanted is None or not wanted.cut:
+                    others.setdefault((model, version), []).append((partition, seq, entry))
+        for rows in others.values():
+            sane = [row for row in rows if row[2].prediction[2] <= row[2].log_time * 1000 + AHEAD_US]
+            outermost = [max(rows, key=lambda row: row[2].log_time)]
+            if sane:
+                outermost += [pick(sane, key=lambda row: row[2].prediction[2]) for pick in (min, max)]
+            chosen.update((partition, seq) for partition, seq, _ in outermost)
+        parts = []
+        for partition in PREDICTIONS:
+            rows, _ = await self.read(Chain(*partition, 0, 0), 0, len(self._within(partition, ends)) - 1)
+            parts.append(rows.take(np.array([(partition, seq) in chosen for seq in rows.seq.tolist()], dtype=bool)))
+        return NarrowRows.concatenate(parts)
+
+    async def before(self, log_time, ends):
+        await self._answer()
+        self.world.resumed += 1
+        found = {}
+        for partition in (*PREDICTIONS, MODELS):
+            earlier = [
+                Frontier(seq, entry.log_time)
+                for seq, entry in enumerate(self._within(partition, ends))
+                if entry.log_time < log_time
+            ]
+            if earlier:
+                found[Chain(*partition, 0, 0)] = earlier[-1]
+        return found
 
     async def compute(self, closing, carry):
         await self._answer()
