@@ -15,7 +15,8 @@ TEXT = README.read_text(encoding="utf-8")
 
 
 def blocks(kind):
-    return re.findall(rf"^```{kind}\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
+    fenced = re.findall(r"^```(\w*)\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
+    return [block for its_kind, block in fenced if its_kind == kind]
 
 
 def test_the_two_commands_stand_alone_on_their_lines_and_first():
@@ -63,7 +64,7 @@ def tour(tmp_path):
 
 @pytest.mark.slow
 def test_the_tour(tour, tmp_path):
-    publish, verify = blocks("sh")
+    publish, verify, watch = blocks("sh")
     env = tour | {"MODELTRAIL_CONFIG": "tour/modeltrail.toml"}
 
     def run(*command, text=None):
@@ -80,3 +81,27 @@ def test_the_tour(tour, tmp_path):
         time.sleep(0.2)
     verified = run("bash", "-eu", "-c", verify)
     assert "VERIFIED: all of it holds." in verified
+    _the_watch(run, watch)
+
+
+def _the_watch(run, script):
+    made = run("bash", "-eu", "-c", script)
+    assert "2,500 published, 0 failed" in made
+    _says(made, next(block for block in blocks("") if block.startswith("field ")))
+    shown = {command: rest for command, _, rest in (block[2:].partition("\n") for block in blocks("console"))}
+    alerts = next(command for command in shown if "alerts list" in command)
+    explain = next(command for command in shown if "explain" in command)
+    deadline = time.monotonic() + 60
+    while "3 alerts" not in (found := run(*alerts.split())):
+        assert time.monotonic() < deadline, found
+        time.sleep(0.5)
+    _says(found, shown[alerts])
+    # Which entry closes a window, and so the id of the check, is another one in each ledger.
+    _says(run(*explain.split()), re.sub(r"(?m)^check \w+: ", "", shown[explain]))
+
+
+def _says(output, block):
+    """Each line of a block of the README stands in the output, however wide its columns are."""
+    said = " ".join(output.split())
+    for line in block.splitlines():
+        assert " ".join(line.split()) in said, output
