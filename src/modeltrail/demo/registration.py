@@ -4,7 +4,7 @@
     baseline.registered     made of the held-out flights: the model has never seen them
     monitor.configured      by the week of event time, all fields of the baseline, with what the truth says later
 
-Weather is no field of it: temperature alone would make every week from May to October critical. Air time is none
+Weather is no field of it: temperature alone would make every week from March to December critical. Air time is none
 either, because nobody knows it at departure.
 """
 
