@@ -1,6 +1,7 @@
-"""`modeltrail lab`: the commit protocol in a simulated world, from seeds."""
+"""`modeltrail lab`: the commit protocol, or the live watch, in a simulated world, from seeds."""
 
 import time
+from collections.abc import Collection
 from typing import Annotated
 
 import typer
@@ -22,6 +23,7 @@ def register(app: typer.Typer) -> None:
             "modeltrail lab --seeds 2000 --jobs 2",
             "modeltrail lab --from 1404 --seeds 1 --liveness --trace",
             "modeltrail lab --seeds 5000 --bug believe-a-gap",
+            "modeltrail lab --watch --seeds 300 --jobs 2",
         )
     )
     def lab(
@@ -32,6 +34,9 @@ def register(app: typer.Typer) -> None:
         ] = False,
         liveness: Annotated[
             bool, typer.Option("--liveness", help="Only runs in which the processes that are left must converge.")
+        ] = False,
+        watch: Annotated[
+            bool, typer.Option("--watch", help="The live watch instead: every run must publish the same checks.")
         ] = False,
         jobs: Annotated[int, typer.Option("--jobs", metavar="N", min=1, help="Processes.")] = 1,
         bug: Annotated[
@@ -47,23 +52,30 @@ def register(app: typer.Typer) -> None:
         Kafka, ClickHouse, clocks and several workers are simulated in one event loop in virtual time; the protocol is
         the real one. After each run the ledger must be what the log demands. A seed always makes the same run. Ends
         with 1 at the first run in which something does not hold, with the line that repeats it.
+
+        With --watch, workers that watch for drift are killed, frozen and cut off instead; what they publish must be
+        what the whole log gives when it is folded at once.
         """
         modes = [name for name, wanted in (("safety", safety), ("liveness", liveness)) if wanted]
+        if watch and modes:
+            raise ConfigurationError(f"--watch: expected without --{modes[0]}, which is about the commit protocol")
+        modes = ["watch"] if watch else modes
         _run(Output(json=json), range(first, first + seeds), modes or ["safety", "liveness"], jobs, bug, trace=trace)
 
 
 def _run(out: Output, seeds: range, modes: list[str], jobs: int, bug: str | None, *, trace: bool) -> None:
-    from modeltrail.ingest.service import Ingest
     from modeltrail.lab.bugs import BUGS
-    from modeltrail.lab.many import play_many
-    from modeltrail.lab.run import play
+    from modeltrail.lab.drift.bugs import BUGS as WATCH_BUGS
+    from modeltrail.lab.many import play_many, replay
 
-    if bug is not None and bug not in BUGS:
-        raise ConfigurationError(f"--bug {bug!r}: there are {', '.join(BUGS)}")
+    known: Collection[str] = WATCH_BUGS if modes == ["watch"] else BUGS
+    if bug is not None and bug not in known:
+        raise ConfigurationError(f"--bug {bug!r}: there are {', '.join(known)}")
     began = time.monotonic()
     with out.progress("Simulating", total=len(seeds) * len(modes), unit="runs") as meter:
         tally = play_many(seeds, modes=modes, bug=bug, jobs=jobs, progress=meter.advance)
     took = time.monotonic() - began
+    kind = "checks" if modes == ["watch"] else "chains"
     document: dict[str, object] = {
         "from": seeds.start,
         "seeds": len(seeds),
@@ -71,7 +83,7 @@ def _run(out: Output, seeds: range, modes: list[str], jobs: int, bug: str | None
         "runs": tally.runs,
         "steps": tally.steps,
         "entries": tally.rows,
-        "chains": tally.chains,
+        kind: tally.chains,
         "simulated_seconds": round(tally.seconds),
         "seconds": round(took, 1),
         "tolerated": dict(sorted(tally.tolerated.items())),
@@ -79,12 +91,12 @@ def _run(out: Output, seeds: range, modes: list[str], jobs: int, bug: str | None
     }
     shown = tally.failed
     if shown is None and trace and len(seeds) == 1:
-        shown = play(seeds.start, mode=modes[-1], trace=True)
+        shown = replay(seeds.start, modes[-1], None)
         for line in shown.trace:
             out.note(line)
         shown = None
     out.line(
-        f"{tally.runs:,} runs, {tally.rows:,} entries in {tally.chains:,} chains, {tally.seconds / 3600:,.1f} simulated"
+        f"{tally.runs:,} runs, {tally.rows:,} entries in {tally.chains:,} {kind}, {tally.seconds / 3600:,.1f} simulated"
         f" hours, {tally.steps:,} steps in {took:.1f} s"
     )
     for what, times in sorted(tally.tolerated.items()):
@@ -94,9 +106,8 @@ def _run(out: Output, seeds: range, modes: list[str], jobs: int, bug: str | None
         out.result(document)
         return
     again = f"modeltrail lab --from {shown.seed} --seeds 1 --{shown.mode}" + (f" --bug {bug}" if bug else "")
-    replay = play(shown.seed, mode=shown.mode, ingest_type=Ingest if bug is None else BUGS[bug], trace=True)
-    lines = replay.trace if trace else replay.trace[-_LINES:]
-    for line in lines:
+    lines = replay(shown.seed, shown.mode, bug).trace
+    for line in lines if trace else lines[-_LINES:]:
         out.note(line)
     out.line(f"FAILED at seed {shown.seed} ({shown.mode}): {shown.problem}", style="bold red")
     out.line(f"Repeat it: {again} --trace")

@@ -9,9 +9,11 @@ from multiprocessing import get_context
 
 from modeltrail.ingest.service import Ingest
 from modeltrail.lab.bugs import BUGS
+from modeltrail.lab.drift.bugs import BUGS as WATCH_BUGS
+from modeltrail.lab.drift.run import WATCH, play_watch
 from modeltrail.lab.run import MODES, Outcome, play
 
-__all__ = ["Tally", "first_seed_that_finds", "play_many"]
+__all__ = ["Tally", "first_seed_that_finds", "play_many", "replay"]
 
 CHUNK = 50
 """Seeds that a process plays before it reports."""
@@ -51,7 +53,10 @@ def play_many(
     jobs: int = 1,
     progress: Callable[[int], None] = lambda _runs: None,
 ) -> Tally:
-    """Run every seed in every mode; stop at the first failure. `progress` is told of runs that are done."""
+    """Run every seed in every mode, one of MODES or WATCH; stop at the first failure.
+
+    `progress` is told of runs that are done.
+    """
     chunks = (range(start, min(start + CHUNK, seeds.stop)) for start in range(seeds.start, seeds.stop, CHUNK))
     tally = Tally()
     for part in _parts(chunks, tuple(modes), bug, jobs):
@@ -64,7 +69,14 @@ def play_many(
 
 def first_seed_that_finds(bug: str, seeds: range) -> Outcome | None:
     """Return the first run that fails with a deliberate mistake, None where none of these seeds does."""
-    return play_many(seeds, modes=MODES, bug=bug).failed
+    return play_many(seeds, modes=[WATCH] if bug in WATCH_BUGS else MODES, bug=bug).failed
+
+
+def replay(seed: int, mode: str, bug: str | None, *, trace: bool = True) -> Outcome:
+    """Run one seed in one mode."""
+    if mode == WATCH:
+        return play_watch(seed, bug=bug)
+    return play(seed, mode=mode, ingest_type=Ingest if bug is None else BUGS[bug], trace=trace)
 
 
 def _parts(chunks: Iterator[range], modes: tuple[str, ...], bug: str | None, jobs: int) -> Iterator[Tally]:
@@ -88,7 +100,6 @@ def _parts(chunks: Iterator[range], modes: tuple[str, ...], bug: str | None, job
 
 
 def _chunk(seeds: range, modes: tuple[str, ...], bug: str | None) -> Tally:
-    ingest_type = Ingest if bug is None else BUGS[bug]
     tally = Tally()
     # Worlds are full of cycles, and dropped whole: looking for them while one runs costs a fifth of its time, and
     # looking through everything that was there before, modules and models, as much as the run itself.
@@ -98,7 +109,7 @@ def _chunk(seeds: range, modes: tuple[str, ...], bug: str | None) -> Tally:
     try:
         for seed in seeds:
             for mode in modes:
-                outcome = play(seed, mode=mode, ingest_type=ingest_type)
+                outcome = replay(seed, mode, bug, trace=False)
                 tally.add(
                     Tally(
                         1,

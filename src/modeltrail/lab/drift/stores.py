@@ -1,0 +1,228 @@
+"""Ledger, broker, publisher and clock of the world: the Protocols of the watch, in memory and in virtual time."""
+
+import asyncio
+import json
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from modeltrail.drift.closing import Closing
+from modeltrail.drift.narrow import Change, NarrowRows
+from modeltrail.drift.order import Cut
+from modeltrail.drift.stretch import AHEAD_US
+from modeltrail.errors import BrokerUnavailableError, StoreUnavailableError
+from modeltrail.events.checks import CheckCompleted
+from modeltrail.events.encode import Event
+from modeltrail.lab.drift.computing import computed
+from modeltrail.lab.drift.log import CHECKS, MODELS, PREDICTIONS, WALL_MS, Entry, chain_of, rows_of, told_of
+from modeltrail.ledger.chain import Chain, PartitionId
+from modeltrail.watch.protocols import Computed, Frontier, Idle, LastCheck, Layout, Since, Told
+from modeltrail.watch.resume import Unit
+
+if TYPE_CHECKING:
+    from modeltrail.lab.drift.world import World
+
+__all__ = ["SHARES", "MemoryBroker", "MemoryClock", "MemoryLedger", "MemoryPublisher", "Unobserved"]
+
+SHARES = 4
+Ends = Mapping[Chain, Frontier]
+
+
+class MemoryClock:
+    """The virtual clock, as a worker reads it."""
+
+    def __init__(self, world: "World") -> None:
+        self._loop = world.loop
+
+    def now_ms(self) -> int:  # noqa: D102
+        return WALL_MS + int(self._loop.time() * 1000)
+
+    def monotonic(self) -> float:  # noqa: D102
+        return self._loop.time()
+
+    async def sleep(self, seconds: float) -> None:  # noqa: D102
+        await asyncio.sleep(seconds)
+
+
+class Unobserved:
+    """Nobody counts."""
+
+    def began(self, shares: int, models: int) -> None: ...  # noqa: D102
+    def looked(self, *, entries: int, waiting: int, lag: int, models: int) -> None: ...  # noqa: D102
+    def checked(self, kind: str, status: str, seconds: float) -> None: ...  # noqa: D102
+    def alerted(self, kind: str, transition: str, message: str) -> None: ...  # noqa: D102
+    def failed(self, what: str, error: str) -> None: ...  # noqa: D102
+    def waiting(self, dependency: str, error: Exception) -> None: ...  # noqa: D102
+    def going_on(self, dependency: str) -> None: ...  # noqa: D102
+
+
+class MemoryLedger:
+    """The ledger: of each partition's log what is chained, and typed tables that may lack the last of it."""
+
+    def __init__(self, world: "World") -> None:
+        self._world = world
+
+    async def _answer(self) -> None:
+        await asyncio.sleep(self._world.rng.uniform(0, 0.01))
+        if self._world.store_away:
+            raise StoreUnavailableError("the store is away")
+
+    async def frontiers(self) -> dict[Chain, Frontier]:  # noqa: D102
+        await self._answer()
+        world = self._world
+        return {
+            chain_of(partition): Frontier(count - 1, world.log[partition][count - 1].log_time)
+            for partition, count in world.chained.items()
+            if count
+        }
+
+    async def offsets(self, ends: Mapping[Chain, int]) -> dict[Chain, int]:  # noqa: D102
+        await self._answer()
+        return dict(ends)
+
+    async def read(self, chain: Chain, first: int, last: int) -> tuple[NarrowRows, Sequence[Change]]:  # noqa: D102
+        await self._answer()
+        entries = self._world.log[chain.of][first : last + 1]
+        self._world.rows_read += len(entries)
+        if chain.of == CHECKS:
+            return NarrowRows.empty(), told_of(chain, entries, first)
+        return rows_of(chain, entries, first), told_of(chain, entries, first)
+
+    def _checks(self) -> list[CheckCompleted]:
+        return [entry.told for entry in self._world.chained_entries(CHECKS) if isinstance(entry.told, CheckCompleted)]
+
+    async def published(self, check_ids: Collection[str]) -> dict[str, Mapping[str, Any]]:  # noqa: D102
+        await self._answer()
+        wanted = set(check_ids)
+        # What comes back from a ledger went through JSON.
+        return {
+            check.check_id: json.loads(json.dumps(check.carry)) for check in self._checks() if check.check_id in wanted
+        }
+
+    async def last_checks(self, ends: Ends) -> list[LastCheck] | None:  # noqa: D102
+        await self._answer()
+        if self._world.lacks_rows():
+            return None
+        checks = self._world.log[CHECKS][: ends[chain_of(CHECKS)].seq + 1] if chain_of(CHECKS) in ends else []
+        last: dict[Unit, tuple[tuple[Any, ...], LastCheck]] = {}
+        for check in (entry.told for entry in checks):
+            if not isinstance(check, CheckCompleted) or check.cut is None or check.window is None:
+                continue
+            entry = check.cut.entry
+            partition = next(of for of in (*PREDICTIONS, MODELS) if str(chain_of(of)) == entry.chain)
+            found = LastCheck(
+                check.check_id,
+                check.monitor.id,
+                check.model_id,
+                check.model_version or "",
+                check.kind,
+                check.window.label_delay_s or 0,
+                sum(seq + 1 for seq in check.cut.frontier.values()),
+                (chain_of(partition), entry.seq),
+            )
+            place = (found.reach, check.window.end or "", check.window.index or 0)
+            if Unit.of(found) not in last or place > last[Unit.of(found)][0]:
+                last[Unit.of(found)] = place, found
+        return [found for _, found in last.values()]
+
+    async def told(self, ends: Ends) -> list[Told]:  # noqa: D102
+        await self._answer()
+        found = []
+        for chain in (chain_of(MODELS), chain_of(CHECKS)):
+            if chain in ends:
+                entries = self._world.log[chain.of][: ends[chain].seq + 1]
+                rows = rows_of(chain, entries) if chain.of == MODELS else NarrowRows.empty()
+                found.append(Told(chain, rows, told_of(chain, entries)))
+        return found
+
+    async def predictions(self, since: Mapping[str, Since], ends: Ends) -> NarrowRows | None:  # noqa: D102
+        await self._answer()
+        if self._world.lacks_rows():
+            return None
+        parts: list[NarrowRows] = []
+        outermost: dict[tuple[str, str], list[tuple[Chain, int, Entry]]] = {}
+        for chain in (chain_of(partition) for partition in PREDICTIONS if chain_of(partition) in ends):
+            for seq, entry in enumerate(self._world.log[chain.of][: ends[chain].seq + 1]):
+                if entry.prediction is None:
+                    continue
+                wanted = since.get(entry.prediction.model_id)
+                if wanted is None or entry.log_time < wanted.log_time:
+                    outermost.setdefault(entry.prediction[:2], []).append((chain, seq, entry))
+                elif seq > wanted.cut.get(str(chain), -1):
+                    parts.append(rows_of(chain, [entry], seq))
+        for places in outermost.values():
+            parts.extend(rows_of(chain, [entry], seq) for chain, seq, entry in _outermost(places))
+        self._world.rows_asked_for += len(parts)
+        return NarrowRows.concatenate(parts)
+
+    async def before(self, log_time: int, ends: Ends) -> dict[Chain, Frontier]:  # noqa: D102
+        await self._answer()
+        found = {}
+        for chain in (chain_of(partition) for partition in (*PREDICTIONS, MODELS) if chain_of(partition) in ends):
+            entries = self._world.log[chain.of][: ends[chain].seq + 1]
+            earlier = sum(entry.log_time < log_time for entry in entries)
+            if earlier:
+                found[chain] = Frontier(earlier - 1, entries[earlier - 1].log_time)
+        return found
+
+    async def compute(self, closing: Closing, carry: Mapping[str, Any] | None) -> Computed:  # noqa: D102
+        await self._answer()
+        await asyncio.sleep(self._world.rng.uniform(0, 0.05))
+        self._require(closing.cut)
+        return computed(closing, carry, self._world.log)
+
+    def _require(self, cut: Cut) -> None:
+        for partition in (*PREDICTIONS, MODELS):
+            if cut.get(str(chain_of(partition)), -1) >= self._world.chained[partition]:
+                raise AssertionError(f"the cut names what is not in the ledger yet: {partition}")
+
+
+def _outermost(places: list[tuple[Chain, int, Entry]]) -> list[tuple[Chain, int, Entry]]:
+    def time_us(place: tuple[Chain, int, Entry]) -> int:
+        made = place[2].prediction
+        return 0 if made is None else made.time_us
+
+    sane = [place for place in places if time_us(place) <= place[2].log_time * 1000 + AHEAD_US]
+    last = max(places, key=lambda place: place[2].log_time)
+    found = [last, *([min(sane, key=time_us), max(sane, key=time_us)] if sane else [])]
+    return list({(chain, seq): (chain, seq, entry) for chain, seq, entry in found}.values())
+
+
+class MemoryBroker:
+    """The broker: a record counts from when it can be read, which is a little after it got its time."""
+
+    def __init__(self, world: "World") -> None:
+        self._world = world
+
+    async def _answer(self) -> None:
+        await asyncio.sleep(self._world.rng.uniform(0, 0.05))
+        if self._world.broker_away:
+            raise BrokerUnavailableError("the broker is away")
+
+    async def layout(self) -> Layout:  # noqa: D102
+        await self._answer()
+        return Layout(frozenset([*PREDICTIONS, MODELS]), SHARES)
+
+    async def idle(self, after: Mapping[PartitionId, int | None]) -> Idle:  # noqa: D102
+        await self._answer()
+        world = self._world
+        idle = {of for of, offset in after.items() if len(world.log[of]) == (-1 if offset is None else offset) + 1}
+        return Idle(frozenset(idle), producer_time=False)
+
+
+class MemoryPublisher:
+    """Takes events as a broker does: each lands in the log of its topic, acknowledged or not."""
+
+    def __init__(self, world: "World") -> None:
+        self._world = world
+
+    async def publish(self, events: Sequence[Event]) -> None:  # noqa: D102
+        world = self._world
+        for event in events:
+            await asyncio.sleep(world.rng.uniform(0, 0.01))
+            if world.broker_away:
+                raise BrokerUnavailableError("the broker is away")
+            world.published.append(event)
+            if isinstance(event.data, CheckCompleted):
+                world.append(CHECKS, Entry(WALL_MS + int(world.loop.time() * 1000), told=event.data))
+            if world.rng.random() < world.trouble.unacknowledged:
+                raise BrokerUnavailableError("the acknowledgement was lost")
