@@ -45,7 +45,7 @@ def test_psi_is_the_sum_of_both_relative_entropies_of_scipy(pair):
     assert float(psi(*pair)) == pytest.approx(float(psi(*pair[::-1])), **CLOSE)
 
 
-@given(counts_pair.filter(lambda pair: len(pair[0]) < 8))
+@given(counts_pair.map(lambda pair: (pair[0][:7], pair[1][:7])).filter(lambda pair: any(pair[0]) and any(pair[1])))
 def test_the_last_digit_is_that_of_the_c_library(pair):
     # A few bins are summed from the left; numpy's own logarithm differs from the C library's by processor.
     q, p = (smoothed(side) / smoothed(side).sum() for side in pair)
