@@ -22,6 +22,7 @@ _WINDOWS = 20
 _ROWS = 30
 _CRITICAL = 0.25
 _MARKS = {"stable": "·", "shifted": "s", "warning": "W", "critical": "C", "insufficient_data": "?"}
+_LEGEND = "· stable   s shifted   W warning   C critical   ? too little data"
 _RANKS = {"critical": 4, "warning": 3, "shifted": 2, "stable": 1, "insufficient_data": 0}
 _PSI = "psi_debiased"
 
@@ -58,6 +59,8 @@ def status(
             why = "no window has closed yet" if each.enabled else "is disabled"
             out.line(f"{each.model_id}: monitor {each.monitor_id}: {why}", style="yellow")
             documents.append({"model_id": each.model_id, "monitor_id": each.monitor_id, "checks": 0})
+    if units:
+        out.line(_LEGEND)
     if not documents:
         out.line("Nothing is monitored; `modeltrail monitor set --model MODEL` begins it.")
     out.result({"units": documents})
@@ -109,7 +112,7 @@ def history(
         marks = "".join(_MARKS.get(part.state, " ") for _, part in points)
         for row in columns(values, height=10, width=width(), lines=thresholds, marks=marks, ends=ends):
             out.line(row)
-        out.line("· stable   s shifted   W warning   C critical   ? too little data")
+        out.line(_LEGEND)
         if table:
             rows = [
                 (_window(line), part.state, _number(value), _decided(part), part.n, line.check_id[:12])
@@ -189,18 +192,7 @@ def _show_unit(
     series = [each for lines in by_kind.values() for each in _aligned(lines)]
     ordered = sorted(series, key=lambda parts: _urgency(_last(parts)))
     shown = ordered if everything else ordered[:_ROWS]
-    cells: list[tuple[str, ...]] = []
-    room = _room(len(checks))
-    for parts in shown:
-        part = _last(parts)
-        values = [None if each is None else each.value for each in parts]
-        top = max([_CRITICAL, *(value for value in values if value is not None)]) if _is_field(part) else None
-        cells.append((
-            part.name, part.segment, part.state, _number(part.value), _decided(part),
-            sparkline(values, top=top)[-room:], "".join(map(_mark, parts))[-room:],
-        ))  # fmt: skip
-    if cells:
-        out.table(["field", "segment", "state", "last", "merged", "windows", "states"], cells, styles=SEVERITY_STYLES)
+    _table(out, shown)
     if len(shown) < len(ordered):
         out.line(f"... and {len(ordered) - len(shown)} more fields, none of them worse; --all shows them")
     out.line()
@@ -269,11 +261,33 @@ def _decided(part: "FieldLine") -> str:
     return f"in {part.scale}" if effect is None else f"{_number(effect)} in {part.scale}"
 
 
-def _room(most: int) -> int:
-    """Return how many windows fit a row of the table: all of them where nobody looks at a terminal."""
+def _table(out: Output, shown: "Sequence[Sequence[FieldLine | None]]") -> None:
+    """Print a line a field. On a terminal only as many of the last windows as there is room for."""
     from modeltrail.cli.drift_bins import width
 
-    return max(8, (width() - 64) // 2) if sys.stdout.isatty() else max(1, most)
+    if not shown:
+        return
+    last = [_last(parts) for parts in shown]
+    named = {
+        "field": [part.name for part in last],
+        "segment": [part.segment for part in last],
+        "state": [part.state for part in last],
+        "last": [_number(part.value) for part in last],
+        "merged": [_decided(part) for part in last],
+    }
+    named = {heading: cells for heading, cells in named.items() if any(cells)}
+    room = max(map(len, shown))
+    if sys.stdout.isatty():
+        taken = sum(max(map(len, [heading, *cells])) + 3 for heading, cells in named.items())
+        room = max(8, (width() - taken - 5) // 2)
+    lines, marks = [], []
+    for parts, part in zip(shown, last, strict=True):
+        values = [None if each is None else each.value for each in parts]
+        top = max([_CRITICAL, *(value for value in values if value is not None)]) if _is_field(part) else None
+        lines.append(sparkline(values, top=top)[-room:])
+        marks.append("".join(map(_mark, parts))[-room:])
+    named |= {"windows": lines, "states": marks}
+    out.table(list(named), list(zip(*named.values(), strict=True)), styles=SEVERITY_STYLES)
 
 
 def _value(part: "FieldLine", statistic: str) -> float | None:
