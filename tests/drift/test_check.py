@@ -231,6 +231,13 @@ def test_segments_are_judged_with_everything_else_and_named():
     assert any("`delay` where `dest` is JFK moved" in message for message in result.messages)
 
 
+def test_groups_that_the_baseline_lacks_are_listed():
+    monitor = configured(segments=["dest"], fields=["delay"])
+    (result,) = series([rows(1, 1_000, dest=["JFK", "SFO", "EWR", "\x07"] * 250)], monitor)
+    assert [(each.by, each.value) for each in result.check.new_segments] == [("dest", "SFO"), ("dest", "\\x07")]
+    assert series([rows(1)], monitor)[0].check.new_segments == []
+
+
 def test_few_rows_are_insufficient_and_never_no_drift():
     (result,) = series([rows(1, 8)])
     assert (result.status, result.state) == ("insufficient_data", None)

@@ -126,3 +126,9 @@ def test_a_figure_that_hovers_at_its_threshold_does_not_end_an_alert():
         for seed, right in enumerate([0.6, 0.756, 0.757, 0.756, 0.757])
     ]
     assert told == [["raised"], ["open"], ["open"], ["open"], ["open"]]
+
+
+def test_a_metric_that_a_kind_of_model_has_not_says_so():
+    found = metric(frame(1), metric="mape", max_drop=0.1)
+    assert found.part.reason == "mape is not defined for a binary model"
+    assert found.hypothesis is None

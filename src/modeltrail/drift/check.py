@@ -26,7 +26,7 @@ from modeltrail.drift.policy import LEVELS, Policy, rank
 from modeltrail.drift.rates import RATE, SILENCE, Rate, follow_silence, rate_of, silence_part, silence_sentence
 from modeltrail.drift.results import AlertEvent, CheckResult, alert_event, condition_of
 from modeltrail.drift.states import Hypothesis, Subject, Verdict, judge
-from modeltrail.drift.wording import moment_text, resolved_words, subject_words, window_words
+from modeltrail.drift.wording import moment_text, resolved_words, shown, subject_words, window_words
 from modeltrail.events.checks import (
     CheckAlert,
     CheckCompleted,
@@ -35,6 +35,7 @@ from modeltrail.events.checks import (
     CheckLate,
     CheckMetric,
     CheckReference,
+    CheckSegment,
     alert_id,
 )
 
@@ -138,6 +139,7 @@ def evaluate(
             "metrics": [part for part in parts if isinstance(part, CheckMetric)],
             "gaps": [part for part in parts if isinstance(part, CheckGap)],
             "silence": found.rate.judged(by_subject.get(RATE)) if found.rate else None,
+            "new_segments": _new_segments(content),
             "new_features": list(content.new_features.kept) if closing.kind == "drift" else [],
             "policy": policy.as_json(),
             "look_back": [window.listed for window in found.look_back],
@@ -257,6 +259,14 @@ def _figures(closing: Closing, baseline: Baseline, content: WindowContent, polic
     ]
     hypotheses = [figure.hypothesis for figure in figures if figure.hypothesis is not None]
     return _Found(hypotheses, figures={figure.subject: figure for figure in figures})
+
+
+def _new_segments(content: WindowContent) -> list[CheckSegment]:
+    return [
+        CheckSegment(by=by, value=value)
+        for by, names in sorted(content.new_segments.items())
+        for value in sorted({shown(name) for name in names.kept})
+    ]
 
 
 def _status(verdicts: Sequence[Verdict], found: _Found) -> str:

@@ -72,7 +72,7 @@ def metric_figure(
         reason = (
             f"the truth of {percent(content.coverage)} of the predictions is known, {asked.min_coverage:.0%} needed"
         )
-    elif asked.threshold is None and known is None:
+    elif reason is None and asked.threshold is None and known is None:
         reason = "the baseline does not say how good the model was; give a threshold instead of max_drop"
     p = hypothesis = None
     if reason is None and result.value is not None:

@@ -353,6 +353,9 @@ class CheckCompleted(Data):
     new_features: Annotated[list[Text], Listed] = Field(
         default_factory=list, description="Features in predictions that the baseline lacks.", examples=[["gate"]]
     )
+    new_segments: Annotated[list[CheckSegment], Listed] = Field(
+        default_factory=list, description="Groups in predictions that the baseline lacks: nothing is compared in them."
+    )
     metrics: Annotated[list[CheckMetric], Listed] = Field(
         default_factory=list, description="Metrics against the truth."
     )
