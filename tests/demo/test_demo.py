@@ -29,6 +29,7 @@ def _addresses(command: Command) -> set[str]:
     return {address for line in (*command.out, *command.err) for address in ADDRESS.findall(line)}
 
 
+@pytest.mark.timeout(900)  # it ends with computing every check again
 def test_the_fast_demo_publishes_chains_verifies_and_finds_every_forgery(tmp_path: Path) -> None:
     with Command("demo", "--fast", "--json", cwd=tmp_path) as command:
         assert command.ends(seconds=300) == 0, command.told()
