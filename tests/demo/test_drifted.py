@@ -1,12 +1,14 @@
 """What the demo says of drift: what it counts, and what simpler rules would have sent."""
 
-from datetime import date
+from datetime import date, datetime, time
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from modeltrail.demo.drifted import AlertFeed, Cell, Figure, findings_of
+from modeltrail.demo.drift_chapter import draw, tell_alert
+from modeltrail.demo.drifted import AlertFeed, Cell, Figure, Findings, Told, findings_of
+from modeltrail.demo.screen import Screen
 
 WEEK = [date(2013, 3, 4), date(2013, 3, 11), date(2013, 3, 18)]
 
@@ -70,3 +72,50 @@ def test_alerts_are_told_once_and_one_that_rises_is_the_same_alert() -> None:
     assert [[told.event_id for told in feed.new()] for _ in range(4)] == [[], ["e1"], ["e2"], ["e3", "e4"]]
     assert feed.raised == 2
     assert [told.event_id for told in feed.told] == ["e1", "e2", "e3", "e4"]
+
+
+@pytest.fixture
+def findings() -> Findings:
+    cells = [
+        *(_cell(week, "dep_delay", "critical", effect=effect) for week, effect in enumerate((0.0, 0.3, 0.1))),
+        *(_cell(week, "dest", "shifted", effect=0.02 * week) for week in range(3)),
+        *(_cell(week, "hour") for week in range(3)),
+    ]
+    return findings_of(cells, [Figure(week, "error_rate", "stable", 0.1, 0.1) for week in WEEK], {})
+
+
+def _raised(message: str, *, week: date) -> Told:
+    return Told("e", "a", "raised", "critical", message, datetime.combine(week, time()))
+
+
+def test_the_field_that_moved_most_is_drawn_with_its_alerts_and_the_others_in_a_line_each(
+    findings: Findings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = [_raised("`dep_delay` moved", week=WEEK[1]), _raised("`dest` moved", week=WEEK[2])]
+    draw(Screen(json=False), findings, told)
+    shown = capsys.readouterr().out
+    chart, _, others = shown.partition("The others")
+    [marks] = [line for line in chart.splitlines() if line.strip() == "^"]
+    highest = next(line for line in chart.splitlines() if "█" in line or "▇" in line or "▅" in line)
+    assert marks.index("^") == next(at for at, sign in enumerate(highest) if sign in "▁▂▃▄▅▆▇█")
+    assert "critical" in chart
+    assert "dest" in others
+    assert "at most 0.040, in the week of 2013-03-18" in others
+    assert [line.split()[-1] for line in others.splitlines() if "hour" in line] == ["stable"]
+    assert "0.100 in the baseline" in others
+
+
+def test_nothing_is_drawn_where_only_ascii_can_be_shown(findings: Findings, capsys: pytest.CaptureFixture[str]) -> None:
+    screen = Screen(json=False)
+    screen.plain = True
+    draw(screen, findings, [])
+    assert capsys.readouterr().out == ""
+
+
+def test_an_alert_is_told_without_the_name_of_the_only_model(capsys: pytest.CaptureFixture[str]) -> None:
+    message = "flights-delay 1.0.0: `dep_delay` moved"
+    tell_alert(Screen(json=False), _raised(message, week=WEEK[0]))
+    tell_alert(Screen(json=False), _raised(message, week=WEEK[0])._replace(told="resolved"))
+    raised, resolved = (line.split(maxsplit=2) for line in capsys.readouterr().out.splitlines())
+    assert (raised[1], raised[2].strip()) == ("critical", "`dep_delay` moved")
+    assert (resolved[1], resolved[2].strip()) == ("resolved", "`dep_delay` moved")

@@ -18,7 +18,7 @@ from modeltrail.events.alerts import AlertRaised
 from modeltrail.storage.watch.reader import Reader
 from modeltrail.storage.watch.records import read_checks, read_events
 
-__all__ = ["Watched", "tell_alert", "tell_findings", "wait_until_closed"]
+__all__ = ["Watched", "draw", "tell_alert", "tell_findings", "wait_until_closed"]
 
 _KINDS = ("drift", "performance")
 _LOOK_S = 0.4
@@ -97,7 +97,7 @@ def tell_findings(screen: Screen, client: Any, feed: AlertFeed, look: Look, chec
     )
     opened = len({told.alert_id for told in feed.told} - {t.alert_id for t in feed.told if t.told == "resolved"})
     screen.done("alerts", f"{feed.raised} in all, {opened} of them still open")
-    _draw(screen, findings, feed)
+    draw(screen, findings, feed.told)
     screen.done(
         "textbook",
         f"PSI above 0.1 would have sent {findings.psi_above} alerts, in {findings.psi_windows} of {findings.windows}"
@@ -107,12 +107,13 @@ def tell_findings(screen: Screen, client: Any, feed: AlertFeed, look: Look, chec
     return Watched(look, checks, feed.raised, findings, explained, recomputed)
 
 
-def _draw(screen: Screen, findings: Findings, feed: AlertFeed) -> None:
+def draw(screen: Screen, findings: Findings, told: Sequence[Told]) -> None:
+    """Draw the field that moved most week by week, with its alerts, and the others in a line each."""
     fields = findings.by_name()
     if screen.plain or not fields:
         return
     (name, cells), *_ = fields.items()
-    raised = {told.opened_at.date() for told in feed.told if told.told == "raised" and f"`{name}`" in told.message}
+    raised = {each.opened_at.date() for each in told if each.told == "raised" and f"`{name}`" in each.message}
     alerts = " (^ an alert was raised)" if raised else ""
     screen.paragraph(f"{name}, which moved most: its debiased PSI week by week{alerts}")
     chart = columns(

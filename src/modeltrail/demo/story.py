@@ -322,7 +322,7 @@ class Demo:
                 ),
                 (
                     "drift",
-                    f"{outcome.windows} weeks, {outcome.checks} checks, {outcome.alerts} alerts; one computed again: "
+                    f"{outcome.windows} weeks, {outcome.checks} checks, alerts: {outcome.alerts}; one computed again: "
                     + ("identical" if outcome.recomputed else "NOT identical"),
                 ),
                 ("verified", "yes, all of it" if outcome.verified else "NO"),
