@@ -52,7 +52,11 @@ def status(
     units: dict[tuple[str, str, str], list[CheckLine]] = defaultdict(list)
     for line in lines:
         units[line.model_id, line.model_version, line.monitor_id].append(line)
-    documents = [_show_unit(out, unit, checks, everything=everything) for unit, checks in units.items()]
+    off = {each.monitor_id for each in waiting if not each.enabled}
+    documents = [
+        _show_unit(out, unit, checks, everything=everything, enabled=unit[2] not in off)
+        for unit, checks in units.items()
+    ]
     checked = {(model_id, monitor_id) for model_id, _, monitor_id in units}
     for each in waiting:
         if (each.model_id, each.monitor_id) not in checked:
@@ -174,7 +178,7 @@ def stats(
 
 
 def _show_unit(
-    out: Output, unit: tuple[str, str, str], checks: "list[CheckLine]", *, everything: bool
+    out: Output, unit: tuple[str, str, str], checks: "list[CheckLine]", *, everything: bool, enabled: bool = True
 ) -> dict[str, Any]:
     model_id, version, monitor_id = unit
     by_kind: dict[tuple[str, int], list[CheckLine]] = defaultdict(list)
@@ -182,7 +186,8 @@ def _show_unit(
         by_kind[line.kind, line.label_delay_s].append(line)
     newest = [lines[-1] for lines in by_kind.values()]
     last = max(newest, key=lambda line: (_RANKS.get(line.state, -1), line.log_time))
-    out.line(f"{model_id} {version}, monitor {monitor_id}: {last.state or last.status}", style="bold")
+    switched = "" if enabled else " (disabled)"
+    out.line(f"{model_id} {version}, monitor {monitor_id}{switched}: {last.state or last.status}", style="bold")
     for (kind, _), lines in by_kind.items():
         line = lines[-1]
         said = line.state or line.status
@@ -200,6 +205,7 @@ def _show_unit(
         "model_id": model_id,
         "model_version": version,
         "monitor_id": monitor_id,
+        "enabled": enabled,
         "checks": len(checks),
         "status": last.status,
         "state": last.state or None,

@@ -38,6 +38,7 @@ FROM
             AND ({model_version:String} = '' OR model_version = {model_version:String})
             AND ({monitor_id:String} = '' OR monitor_id = {monitor_id:String})
             AND kind != 'tick'
+            AND ifNull(closed_by, '') != 'configured' -- a monitor that was changed or switched off, and no window
             AND check_id NOT IN
             (
                 SELECT assumeNotNull(supersedes) FROM checks WHERE isNotNull(supersedes) AND supersedes != check_id
