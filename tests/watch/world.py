@@ -436,7 +436,7 @@ class MemoryLedger:
                 wanted = since.get(model)
                 if wanted is not None and seq > wanted.cut.get(chain, -1) and entry.log_time >= wanted.log_time:
                     chosen.add((partition, seq))
-                elif wanted is None or not wanted.cut:
+                elif wanted is None or entry.log_time < wanted.log_time:
                     others.setdefault((model, version), []).append((partition, seq, entry))
         for rows in others.values():
             sane = [row for row in rows if row[2].prediction[2] <= row[2].log_time * 1000 + AHEAD_US]

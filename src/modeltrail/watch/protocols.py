@@ -120,8 +120,9 @@ class Ledger(Protocol):
     async def predictions(self, since: Mapping[str, Since], ends: Mapping[Chain, Frontier]) -> NarrowRows | None:
         """Return predictions up to `ends`: of some models each one from where `since` says; None where some are hidden.
 
-        Of what is before, and has no cut, and of other models, only those rows are there, of each version, that have
-        the first and the last event time (of those not too far ahead of their own log_time), and the last log_time.
+        Of what has a smaller log_time than that, and of other models, only those rows are there, of each version, that
+        have the first and the last event time (of those not too far ahead of their own log_time), and the last
+        log_time.
         """
         ...
 

@@ -122,7 +122,13 @@ async def resume(given: Questions) -> Resumed | None:
         return None
     told = await patiently(partial(ledger.told, ends))
     changes = [change for part in told for change in part.changes]
-    rows = await patiently(partial(ledger.predictions, _since(given, folds, changes), ends))
+    # Of a model without a check, only what came before its first monitor is summed up; the rest is read entry by entry.
+    first = {model_id: at for model_id, at in _first_configured(given, changes).items() if model_id not in folds}
+    limit = min([limit, *(log_time - 1 for log_time in first.values())])
+    everything = {str(chain): end.seq for chain, end in ends.items()}
+    since = {model_id: Since(everything, log_time) for model_id, log_time in first.items()}
+    since |= {model_id: Since(fold["cut"], 0) for model_id, fold in folds.items()}
+    rows = await patiently(partial(ledger.predictions, since, ends))
     if rows is None:
         return None
     lefts = []
@@ -185,14 +191,14 @@ async def _carries(given: Questions, last: Sequence[LastCheck]) -> dict[Unit, Ma
     return {Unit.of(check): found[check.check_id] for check in last if check.check_id in found}
 
 
-def _since(given: Questions, folds: Mapping[str, Mapping[str, Any]], changes: Sequence[Change]) -> dict[str, Since]:
-    """Return of which models each prediction is wanted, and from where on."""
-    since: dict[str, Since] = {}
+def _first_configured(given: Questions, changes: Sequence[Change]) -> dict[str, int]:
+    """Return the log_time of the first monitor of each model that is served."""
+    first: dict[str, int] = {}
     for change in sorted(changes, key=lambda change: change.position):
         told = change.told
         if isinstance(told, MonitorConfigured) and given.serves(told.model_id):
-            since.setdefault(told.model_id, Since({}, change.position.log_time))
-    return since | {model_id: Since(fold["cut"], 0) for model_id, fold in folds.items()}
+            first.setdefault(told.model_id, change.position.log_time)
+    return first
 
 
 def _behind_x(check: LastCheck, fold: Mapping[str, Any], rows: NarrowRows, changes: Sequence[Change]) -> _Left | None:

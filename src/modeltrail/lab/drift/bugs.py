@@ -18,8 +18,8 @@ from typing import Any
 from unittest.mock import patch
 
 from modeltrail.drift.model_watch import ModelWatch
-from modeltrail.drift.narrow import Change
 from modeltrail.events.monitors import MonitorConfigured
+from modeltrail.lab.drift.stores import MemoryLedger
 from modeltrail.ledger.chain import Chain
 from modeltrail.watch import limits, resume
 from modeltrail.watch.protocols import Frontier, LastCheck, Since
@@ -72,16 +72,16 @@ def _nobody_waits() -> AbstractContextManager[object]:
 
 
 def _one_number_cut() -> AbstractContextManager[object]:
-    right = resume._since  # noqa: SLF001
+    right = MemoryLedger.predictions
 
-    def wrong(given: resume.Questions, folds: Mapping[str, Mapping[str, Any]], changes: Sequence[Change]) -> Any:
-        since = right(given, folds, changes)
-        far = {model_id: max(fold["cut"].values(), default=-1) for model_id, fold in folds.items()}
-        return since | {
-            model_id: Since(dict.fromkeys(fold["cut"], far[model_id]), 0) for model_id, fold in folds.items()
+    async def wrong(self: MemoryLedger, since: Mapping[str, Since], ends: Mapping[Chain, Frontier]) -> Any:
+        far = {model_id: max(each.cut.values(), default=-1) for model_id, each in since.items()}
+        same = {
+            model_id: Since(dict.fromkeys(each.cut, far[model_id]), each.log_time) for model_id, each in since.items()
         }
+        return await right(self, same, ends)
 
-    return patch.object(resume, "_since", wrong)
+    return patch.object(MemoryLedger, "predictions", wrong)
 
 
 def _runs_without_a_cut() -> AbstractContextManager[object]:

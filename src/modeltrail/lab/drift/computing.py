@@ -10,7 +10,14 @@ from modeltrail.drift.narrow import NarrowRows
 from modeltrail.drift.watch import Watch
 from modeltrail.events.alerts import AlertRaised
 from modeltrail.events.canonical import canonical_json, content_hash
-from modeltrail.events.checks import CHECK_SOURCE, CheckCompleted, CheckReference
+from modeltrail.events.checks import (
+    CHECK_SOURCE,
+    CheckCompleted,
+    CheckCut,
+    CheckEntry,
+    CheckReference,
+    CheckWindow,
+)
 from modeltrail.events.encode import Event
 from modeltrail.lab.drift.log import PREDICTIONS, Entry, Log, a_baseline, chain_of, rows_of, told_of
 from modeltrail.ledger.chain import PartitionId
@@ -21,6 +28,16 @@ __all__ = ["Published", "computed", "differences", "expected"]
 
 Entries = Mapping[PartitionId, Sequence[Entry]]
 _NOW = "2026-01-01T00:00:00Z"
+_NONE = "0" * 64
+# Copies cost a tenth of what validation does, and what is copied was valid.
+_A_CHECK = CheckCompleted(
+    check_id=_NONE, kind="drift", monitor=CheckReference(id="m", sha256=_NONE), model_id="m", model_version="1",
+    status="completed", window=CheckWindow(index=0), cut=CheckCut(entry=CheckEntry(chain="c", seq=0)),
+    closed_by="watermark",
+)  # fmt: skip
+_AN_ALERT = AlertRaised(
+    alert_id=_NONE, kind="drift", severity="info", subject="m", message="moved", opened_at=_NOW
+)  # fmt: skip
 
 
 def computed(closing: Closing, carry: Mapping[str, Any] | None, entries: Entries) -> Computed:
@@ -31,29 +48,28 @@ def computed(closing: Closing, carry: Mapping[str, Any] | None, entries: Entries
     rows = _rows(closing, entries)
     before = (carry or {}).get("before", "")
     named = closing.baseline
-    check = CheckCompleted.model_construct(
-        check_id=closing.check_id,
-        kind=closing.kind,
-        monitor=CheckReference(id=closing.monitor.monitor_id, sha256=closing.monitor_sha256),
-        baseline=None if named is None else CheckReference(id=named.baseline_id, sha256=named.sha256),
-        model_id=closing.model_id,
-        model_version=closing.model_version,
-        window=closing.check_window,
-        cut=closing.check_cut,
-        status="completed",
-        rows=rows,
-        closed_by=closing.closed_by,
-        supersedes=closing.supersedes,
-        incomplete=list(closing.incomplete),
-        carry={"before": content_hash({"before": before, "check": closing.check_id}), "fold": dict(closing.fold)},
+    check = _A_CHECK.model_copy(
+        update={
+            "check_id": closing.check_id,
+            "kind": closing.kind,
+            "monitor": CheckReference(id=closing.monitor.monitor_id, sha256=closing.monitor_sha256),
+            "baseline": None if named is None else CheckReference(id=named.baseline_id, sha256=named.sha256),
+            "model_id": closing.model_id,
+            "model_version": closing.model_version,
+            "window": closing.check_window,
+            "cut": closing.check_cut,
+            "rows": rows,
+            "closed_by": closing.closed_by,
+            "supersedes": closing.supersedes,
+            "incomplete": list(closing.incomplete),
+            "carry": {"before": content_hash({"before": before, "check": closing.check_id}), "fold": closing.fold},
+        }
     )
     events = [_event(check, check.check_id)]
     if rows % 3 == 0 and not closing.late:
         alert_id = content_hash({"alert of": closing.check_id})
-        alert = AlertRaised.model_construct(
-            alert_id=alert_id, kind="drift", severity="info", subject=closing.model_id, message="moved",
-            opened_at=_NOW, evidence={"before": before},
-        )  # fmt: skip
+        update = {"alert_id": alert_id, "subject": closing.model_id, "evidence": {"before": before}}
+        alert = _AN_ALERT.model_copy(update=update)
         events.insert(0, _event(alert, alert_id))
     return Computed(events, check, check.carry)
 
