@@ -1,7 +1,7 @@
 """What a restart of the watch asks: where it left off, and which predictions of its models came since.
 
-Typed tables are asked, after it was counted that they have every entry up to the ends in question: a restart does not
-read the ledger from its first entry on. Where one lacks an entry, its answer is None.
+Typed tables are asked, after it was counted that they have caught up with the ledger: a restart does not read the
+ledger from its first entry on. Where a table lacks an entry, the answer is None.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,6 +22,9 @@ from modeltrail.watch.protocols import Frontier, LastCheck, Since, Told
 __all__ = ["entries_before", "last_checks", "own_predictions", "told"]
 
 Ends = Mapping[Chain, Frontier]
+
+_TAIL = 100_000
+"""Entries at the end of a chain that may not be in a typed table yet: some blocks."""
 
 
 def last_checks(reader: Reader, ends: Ends) -> list[LastCheck] | None:
@@ -64,7 +67,10 @@ def own_predictions(reader: Reader, since: Mapping[str, Since], ends: Ends) -> N
     models = sorted(since)
     wanted = within | {"models": models, "since": [since[model].log_time for model in models]}
     cuts = {f"{model}\n{chain}": since[model].cut.get(str(chain), -1) for model in models for chain in chains}
-    outermost = reader.columns("watch/outermost_predictions", ahead_us=AHEAD_US, **wanted)
+    tables = []
+    whole = [model for model in models if not since[model].log_time]
+    if reader.ask("watch/other_models", chains=within["chains"], models=whole)[0][0]:
+        tables.append(reader.columns("watch/outermost_predictions", ahead_us=AHEAD_US, **wanted))
     own = reader.columns(
         "watch/own_predictions",
         **wanted,
@@ -72,7 +78,7 @@ def own_predictions(reader: Reader, since: Mapping[str, Since], ends: Ends) -> N
         cuts=list(cuts.values()),
         low=min(cuts.values(), default=-1) + 1,
     )
-    return NarrowRows.concatenate([_rows(batch) for table in (outermost, own) for batch in table.to_batches()])
+    return NarrowRows.concatenate([_rows(batch) for table in (*tables, own) for batch in table.to_batches()])
 
 
 def entries_before(reader: Reader, log_time: int, ends: Ends) -> dict[Chain, Frontier]:
@@ -98,10 +104,17 @@ def _within(ends: Ends, *suffixes: str) -> dict[str, list[object]]:
     return {"chains": [str(chain) for chain in chains], "ends": [ends[chain].seq for chain in chains]}
 
 
-def _whole(reader: Reader, table: str, kind: str, within: Mapping[str, Sequence[object]]) -> bool:
+def _whole(reader: Reader, table: str, kind: str, within: Mapping[str, Sequence[Any]]) -> bool:
+    """Return whether a typed table has caught up with the ledger.
+
+    Blocks are written one after another, and the next one only when every table has the one before: so what may be
+    missing is at the end.
+    """
     if not within["chains"]:
         return True
-    return bool(reader.ask("watch/typed_whole", table=table, type=kind, **within)[0][0])
+    lows = [max(-1, end - _TAIL) for end in within["ends"]]
+    found = reader.ask("watch/typed_whole", table=table, type=kind, lows=lows, low=min(lows), **within)
+    return bool(found[0][0])
 
 
 def _rows(batch: Any) -> NarrowRows:

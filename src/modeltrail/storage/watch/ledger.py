@@ -112,7 +112,7 @@ class _Opened:
         self.client = client
         self.frontiers = Frontiers(Reader(client, **bounds), chains_every_s=_CHAINS_S)
         self.reader = self.frontiers.reader
-        self._earlier = Earlier(self.reader, room=ROOM)
+        self._earlier = Earlier(self.reader, room=ROOM, published=True)
         self._rows: dict[str, int] = {}
         self._baselines: dict[str, Baseline] = {}
 

@@ -8,10 +8,12 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from modeltrail.drift.closing import Closing
+from modeltrail.drift.closing import Closing, Window
 from modeltrail.drift.look_back import WindowCounts, disjoint
+from modeltrail.drift.policy import SCALES
 from modeltrail.errors import StoreUnavailableError
-from modeltrail.events.checks import CheckCompleted, CheckEntry
+from modeltrail.events.checks import CheckCompleted, CheckEntry, LookBack
+from modeltrail.events.monitors import MonitorConfigured, SlidingWindow
 from modeltrail.storage.watch.reader import Reader
 from modeltrail.storage.watch.records import read_checks
 
@@ -22,6 +24,9 @@ Recount = Callable[[Closing], WindowCounts]
 
 ROOM = 64 * 2**20
 """Bytes of counts that are remembered."""
+
+_SPARE = 64
+"""First checks of windows that were late, which may stand between the others."""
 
 _Unit = tuple[str, str, str]
 
@@ -43,12 +48,15 @@ class _Known:
 class Earlier:
     """Remembers which windows were checked, and the counts of the last ones, as closings come by in their order.
 
-    A few hundred bytes a window; counts up to `room` bytes.
+    A few hundred bytes a window; counts up to `room` bytes. `published`: windows that were checked before are looked up
+    in the ledger, too, when their unit comes by first; a back-test has none.
     """
 
-    def __init__(self, reader: Reader, *, room: int = ROOM) -> None:
+    def __init__(self, reader: Reader, *, room: int = ROOM, published: bool = False) -> None:
         self._reader = reader
         self._room = room
+        self._published = published
+        self._looked_up: set[_Unit] = set()
         self._known: dict[_Unit, dict[str, _Known]] = {}
         self._counts: OrderedDict[str, tuple[WindowCounts, int]] = OrderedDict()
         self._held = 0
@@ -74,7 +82,11 @@ class Earlier:
         """
         if closing.kind != "drift" or closing.baseline is None:
             return []
-        known = self._known.get((closing.monitor.monitor_id, closing.model_id, closing.model_version), {})
+        unit = (closing.monitor.monitor_id, closing.model_id, closing.model_version)
+        if self._published and unit not in self._looked_up:
+            self._look_up(unit, closing.monitor)
+            self._looked_up.add(unit)
+        known = self._known.get(unit, {})
         chosen = disjoint(
             closing.window,
             [each.window for each in known.values() if each.is_before(closing)],
@@ -95,6 +107,26 @@ class Earlier:
         for check_id in missing:
             self._keep(found[check_id])
         return [found[check_id] for check_id in wanted]
+
+    def _look_up(self, unit: _Unit, monitor: MonitorConfigured) -> None:
+        """Take note of the last first checks of a unit, as many as a look-back may go through."""
+        window = monitor.window
+        overlapping = -(-window.size_s // window.step_s) if isinstance(window, SlidingWindow) else 1
+        rows = self._reader.ask(
+            "watch/earlier_checks",
+            monitor_id=unit[0],
+            model_id=unit[1],
+            model_version=unit[2],
+            most=(max(SCALES) + monitor.late_horizon + 1) * overlapping + _SPARE,
+        )
+        known = self._known.setdefault(unit, {})
+        for check_id, monitor_sha256, baseline_sha256, start_us, end_us, index, counted, chain, seq in rows:
+            if check_id not in known:
+                window_of_it = Window(start_us, end_us) if index is None else Window(index=index)
+                bare = WindowCounts(
+                    check_id, window_of_it, monitor_sha256, baseline_sha256, counted, {}, LookBack(check_id=check_id)
+                )
+                known[check_id] = _Known(bare, CheckEntry(chain=chain, seq=seq), None)
 
     def _keep(self, counted: WindowCounts) -> None:
         _, size = self._counts.pop(counted.check_id, (counted, 0))
