@@ -7,7 +7,7 @@ import pytest
 
 from modeltrail.drift.alerts import follow, from_json, to_json
 from modeltrail.drift.baseline import Baseline
-from modeltrail.drift.check import ended, silence_changed
+from modeltrail.drift.check import ended, failed, silence_changed
 from modeltrail.drift.closing import BaselineRef, Silence, Window
 from modeltrail.drift.policy import Policy
 from modeltrail.events.checks import CheckCompleted
@@ -135,3 +135,16 @@ def test_a_silence_that_nobody_listens_to_any_more_is_resolved():
     over = ended(at, None, carry=raised.carry)
     assert [each.data.alert_id for each in over.alerts] == [raised.alerts[0].data.alert_id]
     assert "is not watched any more" in over.alerts[0].data.message
+
+
+@pytest.mark.parametrize(("waiting", "kept"), [(100, True), (10_000, False)])
+def test_a_fold_that_fits_no_event_is_not_carried_and_the_alerts_are(waiting, kept):
+    """Thousands of runs that wait for their truth, each with two cuts: a restart reads on from an earlier check."""
+    raised = checked(closing(0), rows(1, shift=15))
+    fold = {
+        "waiting": [[at, 60, "1.0.0", at, {"chain": at}, {"chain": at, "of another": 10 * at}] for at in range(waiting)]
+    }
+    found = checked(closing(1, fold=fold), rows(2, shift=15), raised.carry)
+    assert ("fold" in found.carry) is kept
+    assert found.carry["alerts"]
+    assert ("fold" in failed(closing(1, fold=fold), BASELINE, ValueError("x")).carry) is kept

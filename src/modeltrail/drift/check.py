@@ -19,7 +19,7 @@ from modeltrail.drift.counts import FieldCounts
 from modeltrail.drift.evidence import Asked, Question, ask
 from modeltrail.drift.fields import check_field, field_evidence, field_sentence
 from modeltrail.drift.figures import Figure, gap_figure, metric_figure
-from modeltrail.drift.fitting import fitted
+from modeltrail.drift.fitting import FOLD_MAX_BYTES, fitted
 from modeltrail.drift.look_back import WindowCounts, disjoint, span_of
 from modeltrail.drift.plan import due_gaps, due_metrics, field_subject, policy_of, watched_subjects
 from modeltrail.drift.policy import LEVELS, Policy, rank
@@ -27,6 +27,7 @@ from modeltrail.drift.rates import RATE, SILENCE, Rate, follow_silence, rate_of,
 from modeltrail.drift.results import AlertEvent, CheckResult, alert_event, condition_of
 from modeltrail.drift.states import Hypothesis, Subject, Verdict, judge
 from modeltrail.drift.wording import moment_text, resolved_words, shown, subject_words, window_words
+from modeltrail.events.canonical import canonical_json
 from modeltrail.events.checks import (
     CheckAlert,
     CheckCompleted,
@@ -313,7 +314,8 @@ def _carry(closing: Closing, tracks: Mapping[Subject, Track], before: Mapping[st
         carried["baseline"] = baseline
     if tracks:
         carried["alerts"] = to_json(tracks)
-    if closing.fold:
+    # Without it a restart reads more; with one that fits no event there would be no check at all.
+    if closing.fold and len(canonical_json(closing.fold)) <= FOLD_MAX_BYTES:
         carried["fold"] = dict(closing.fold)
     return carried
 

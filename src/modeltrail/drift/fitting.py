@@ -7,10 +7,13 @@ the same whenever the check is computed again.
 
 from modeltrail.events.checks import CheckCompleted, CheckField
 
-__all__ = ["CHECK_MAX_BYTES", "fitted"]
+__all__ = ["CHECK_MAX_BYTES", "FOLD_MAX_BYTES", "fitted"]
 
 CHECK_MAX_BYTES = 900_000
 """Size of the JSON of a check: its event has to fit a message of 1 MiB, which brokers take by default."""
+
+FOLD_MAX_BYTES = 400_000
+"""Size of the JSON of a model's fold in what a check carries: it leaves room for the rest."""
 
 _KEPT = ("psi", "psi_debiased", "ks", "missing_share", "effect_1")
 _REASON = "details are left out, so that the check fits an event"
