@@ -52,15 +52,15 @@ def test_many_entries_of_one_moment_and_memory_for_fewer(seed):
     assert world.problems == []
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", [1, 3])  # logs that last for minutes
 def test_a_restart_reads_little_of_what_was_checked(seed):
     quiet = World(a_log(seed))
     quiet.run()
-    restarted = World(a_log(seed), Trouble(seed=61 + seed, kill_every_s=3.0))
+    restarted = World(a_log(seed), Trouble(seed=61 + seed, kill_every_s=2.0))
     assert differences(restarted.run(), expected(a_log(seed))) == []
-    assert restarted.deaths > 3
+    assert restarted.deaths > 9
     # From the first entry on, each of these sessions would have read half of the log on average.
-    assert restarted.rows_read - quiet.rows_read < restarted.deaths * quiet.rows_read / 4
+    assert restarted.rows_read - quiet.rows_read < restarted.deaths * quiet.rows_read / 3
 
 
 def test_the_command_says_which_seed_failed_and_how_to_repeat_it():
