@@ -459,12 +459,13 @@ class Worker(Flow):
     async def read_from(self, partition: PartitionId, offset: int) -> None:
         """See `Flow.read_from`."""
         self._watermarks[partition] = min(offset, self._watermarks.get(partition, offset))
+        # From here on the timer commits for this lane: what it says is about the log that the lane was placed in.
+        placed = [lane.log for lane in self.ingest.lanes if lane.partition == partition] if self.ingest else []
+        self.placed_version[partition] = version_of(placed[0]) if placed else -1
         await asyncio.sleep(self.world.rng.random() * 0.02)
         if partition not in self.shares:
             return
         self.positions[partition] = offset
-        placed = [lane.log for lane in self.ingest.lanes if lane.partition == partition] if self.ingest else []
-        self.placed_version[partition] = version_of(placed[0]) if placed else -1
         self.paused.discard(partition)
 
     def pause(self, partition: PartitionId) -> None:
