@@ -138,6 +138,10 @@ async def resume(given: Questions) -> Resumed | None:
             return None
         lefts.append(left)
     watch, limit = _folded(given, lefts, rows, changes, limit)
+    # What was summed up must end before what is read entry by entry: else the outermost of the first part are unknown.
+    summed = [code for code, model in enumerate(rows.models) if model not in folds]
+    if any((rows.log_time[rows.model == code] > limit).any() for code in summed):
+        return None
     before = await patiently(partial(ledger.before, limit + 1, ends))
     watch.take_as_read({str(chain): end.seq for chain, end in before.items()})
     return Resumed(
