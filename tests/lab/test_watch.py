@@ -52,7 +52,7 @@ def test_many_entries_of_one_moment_and_memory_for_fewer(seed):
     assert world.problems == []
 
 
-@pytest.mark.parametrize("seed", [1, 3])  # logs that last for minutes
+@pytest.mark.parametrize("seed", [3])  # a log that lasts for minutes
 def test_a_restart_reads_little_of_what_was_checked(seed):
     quiet = World(a_log(seed))
     quiet.run()
