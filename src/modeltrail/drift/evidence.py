@@ -10,7 +10,9 @@ values has two bins. A field of which one bin holds nearly all is tested as a sh
 the rest.
 
 Values that come phi at a time are not independent. PSI is therefore that of counts / phi, smoothed by + 0.5 *after*
-the division: smoothed before it, forty sessions of five raise a hundred times as often as the p-value says.
+the division: smoothed before it, forty sessions of five raise a hundred times as often as the p-value says. The p-value
+is that of PSI or of Pearson's sum, whichever is less: they have one law in large samples, and in small ones the
+logarithm of a bin that is empty by chance gives PSI the heavier tail.
 """
 
 from collections.abc import Sequence
@@ -24,9 +26,9 @@ from modeltrail.drift.counts import FieldCounts
 from modeltrail.drift.policy import SCALES, Policy
 from modeltrail.drift.pooling import Pools, pool
 from modeltrail.drift.reference import Reference
-from modeltrail.drift.significance import ks_p_value, psi_p_value, share_p_value
+from modeltrail.drift.significance import effective_rows, ks_p_value, psi_p_value, share_p_value
 from modeltrail.drift.states import Aspect, Hypothesis, Subject, Trial
-from modeltrail.drift.statistics import debiased, psi, share_psi
+from modeltrail.drift.statistics import chi_square, debiased, psi, share_psi
 
 __all__ = ["Asked", "Question", "ask", "kept_bins", "merged_counts"]
 
@@ -185,12 +187,13 @@ def _distribution(at: int, question: Question, policy: Policy, scale: int, merge
     before, now = (kept.sums(reference.coarse(side)) / phi for side in (sample, merged))
     value = float(psi(before, now))
     effect = float(debiased(value, kept.size, n / phi, m / phi))
+    pearson = chi_square(before, now).statistic / float(effective_rows(n / phi, m / phi))
     distance = -1.0
     if reference.kind == "numeric":
         distance = float(np.max(np.abs(np.cumsum(merged.counts) / n - np.cumsum(sample.counts) / m)))
     rows = (n / phi, m / phi)
     return _Draft(
-        at, "distribution", scale, n, effect, value, kept.size, *rows, question.tolerance, distance, -1.0
+        at, "distribution", scale, n, effect, min(value, pearson), kept.size, *rows, question.tolerance, distance, -1.0
     )  # fmt: skip
 
 
