@@ -5,6 +5,15 @@
     baseline = Baseline.from_frame(training, model_id="flights-delay", model_version="1.0.0")
     print(Monitor(baseline).check(this_week).state)
 
+Where to look:
+
+    rows           columns, frames, samples, roles (a user's data); narrow (what the fold reads of the ledger)
+    baseline       baseline, reference, edges, binning, tally, counts, pooling, learning, worth
+    statistics     statistics, significance, exact; performance, metrics, auc, multiclass, drops; bias, gaps; rates
+    policy         policy, evidence, states, alerts; look_back (the windows that are merged)
+    a check        plan, content, check, fields, figures, wording, fitting, results; monitor (the same without a server)
+    watch order    order, watch, model_watch, registry, stretch, spans, runs, silence, schedule, closing, passed
+
 Needs the `server` extra (numpy, scipy, scikit-learn, pyarrow). Names are loaded when they are first used: scipy takes
 seconds, and a program that only reads window times should not wait for it.
 """
