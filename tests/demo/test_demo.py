@@ -93,7 +93,9 @@ def _every_check_is_the_same_when_computed_again(settings: Path) -> None:
     assert [(each.check_id, each.found) for each in again if not each.identical] == []
 
 
-@pytest.mark.parametrize("moment", ["Modeltrail demo", "broker", "schema", "published", "kill", "What drifted", "Tamper"])
+@pytest.mark.parametrize(
+    "moment", ["Modeltrail demo", "broker", "schema", "published", "kill", "What drifted", "Tamper"]
+)
 def test_ctrl_c_leaves_no_process_and_no_port(tmp_path: Path, moment: str) -> None:
     with Command("demo", "--fast", "--remove", "--json", cwd=tmp_path) as command:
         command.wait_for(moment)

@@ -116,7 +116,10 @@ def test_the_producer_is_heard_line_by_line(tmp_path: Path) -> None:
     producer = _producer_that_runs(tmp_path, f"import sys; sys.stdout.write({''.join(lines)!r})")
     producer.start()
     heard: list[Message] = []
-    until(lambda: heard.extend(producer.poll()) or producer.done, seconds=20, what="the end")
+    try:
+        until(lambda: heard.extend(producer.poll()) or producer.done, seconds=20, what="the end")
+    finally:
+        producer.kill()  # it may still be on its way out
     assert [message.step for message in heard] == ["plan", "published", "done"]
     assert (producer.total, producer.poison, producer.windows, producer.published) == (9, 2, 3, 9)
     assert heard[-1].said == {"events": 9, "seconds": 1.5}
