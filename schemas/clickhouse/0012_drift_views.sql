@@ -22,6 +22,7 @@ SELECT
     rows,
     fields,
     new_features,
+    new_segments,
     metrics,
     gaps,
     silence_condition,

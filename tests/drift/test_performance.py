@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as oracle
 
@@ -93,6 +93,7 @@ def test_multiclass_figures_are_scikit_learns_over_the_classes_with_enough_rows(
     labels = np.where(rng.random(rows) < 0.7, truth, rng.integers(0, width, rows))
     outcomes = multiclass(truth, labels, [f"c{i}" for i in range(width)])
     sizes = np.bincount(truth, minlength=width)
+    assume((sizes >= 5).sum() >= 2)  # a macro mean over one class is refused
     options = {"labels": np.flatnonzero(sizes >= 5), "average": "macro", "zero_division": 0}
     for metric, expected in (
         ("accuracy", oracle.accuracy_score(truth, labels)),

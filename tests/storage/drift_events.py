@@ -168,7 +168,8 @@ def _check(v):
         },
         "status": status, "state": v.maybe(lambda: "warning"), "rows": v.maybe(v.count), "duplicates": v.maybe(v.count),
         "late": v.maybe(lambda: {"counted": v.count(), "ignored": v.maybe(v.count)}), "fields": v.maybe(lambda: _some(v, lambda: _field(v))),
-        "new_features": v.maybe(v.ids), "metrics": v.maybe(lambda: _some(v, lambda: _metric(v))),
+        "new_features": v.maybe(v.ids),
+        "new_segments": v.maybe(lambda: _some(v, lambda: {"by": v.id(), "value": v.id()})), "metrics": v.maybe(lambda: _some(v, lambda: _metric(v))),
         "gaps": v.maybe(lambda: _some(v, lambda: _gap(v))),
         "silence": v.maybe(lambda: {
             "condition": "slow", "last_at": v.maybe(v.moment), "gap_s": v.maybe(v.duration), "max_gap_s": v.maybe(v.duration),
