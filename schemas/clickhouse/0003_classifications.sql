@@ -2,9 +2,10 @@
 -- A typed table holds what its view extracts from the valid entries of one event type; both can be made again
 -- from the ledger at any time. A view never throws: what is not there, or not of its type, is null or empty.
 -- To prepare a view costs the server ten milliseconds an insert, whether there is anything for it or not. So views of
--- types that do not come by the thousand read from a feed, a table that holds nothing.
+-- types that do not come by the thousand read from a feed, a table that holds nothing; each family has one, and all
+-- hang behind one of everything but predictions, so that a block of predictions alone prepares a single view for them.
 
-CREATE TABLE classifications_feed
+CREATE TABLE events_feed
 (
     chain        LowCardinality(String) COMMENT 'as in ledger',
     cluster      LowCardinality(String) COMMENT 'as in ledger',
@@ -30,9 +31,9 @@ CREATE TABLE classifications_feed
     tenant       LowCardinality(String) COMMENT 'as in ledger'
 )
 ENGINE = Null
-COMMENT 'Holds nothing: hands entries on to their views, which so cost nothing where there are none';
+COMMENT 'Holds nothing: hands everything but predictions and their outcomes on to the feeds of the families';
 
-CREATE MATERIALIZED VIEW classifications_feed_from_ledger TO classifications_feed AS
+CREATE MATERIALIZED VIEW events_feed_from_ledger TO events_feed AS
 SELECT
     ledger.chain AS chain,
     ledger.cluster AS cluster,
@@ -57,7 +58,16 @@ SELECT
     ledger.actor AS actor,
     ledger.tenant AS tenant
 FROM ledger
-WHERE ledger.status = 'valid' AND startsWith(ledger.type, 'modeltrail.classification.')
+WHERE ledger.status = 'valid' AND NOT startsWith(ledger.type, 'modeltrail.prediction.')
+COMMENT 'Feeds the feeds of the families with each insert into the ledger';
+
+CREATE TABLE classifications_feed AS events_feed
+ENGINE = Null
+COMMENT 'Holds nothing: hands entries on to their views, which so cost nothing where there are none';
+
+CREATE MATERIALIZED VIEW classifications_feed_from_events TO classifications_feed AS
+SELECT * FROM events_feed
+WHERE startsWith(type, 'modeltrail.classification.')
 COMMENT 'Feeds the views behind classifications_feed with each insert into the ledger';
 
 CREATE TABLE classifications

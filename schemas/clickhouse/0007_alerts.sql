@@ -4,60 +4,13 @@
 -- To prepare a view costs the server ten milliseconds an insert, whether there is anything for it or not. So views of
 -- types that do not come by the thousand read from a feed, a table that holds nothing.
 
-CREATE TABLE alerts_feed
-(
-    chain        LowCardinality(String) COMMENT 'as in ledger',
-    cluster      LowCardinality(String) COMMENT 'as in ledger',
-    topic        LowCardinality(String) COMMENT 'as in ledger',
-    partition    UInt32 COMMENT 'as in ledger',
-    epoch        UInt32 COMMENT 'as in ledger',
-    first_offset Int64 COMMENT 'as in ledger',
-    seq          Int64 COMMENT 'as in ledger',
-    offset       Int64 COMMENT 'as in ledger',
-    timestamp    Int64 COMMENT 'as in ledger',
-    log_time     Int64 COMMENT 'as in ledger',
-    value        Nullable(String) COMMENT 'as in ledger',
-    record_hash  FixedString(32) COMMENT 'as in ledger',
-    entry_hash   FixedString(32) COMMENT 'as in ledger',
-    status       LowCardinality(String) COMMENT 'as in ledger',
-    mode         LowCardinality(String) COMMENT 'as in ledger',
-    source       LowCardinality(String) COMMENT 'as in ledger',
-    id           String COMMENT 'as in ledger',
-    type         LowCardinality(String) COMMENT 'as in ledger',
-    subject      String COMMENT 'as in ledger',
-    time         Nullable(DateTime64(6, 'UTC')) COMMENT 'as in ledger',
-    actor        LowCardinality(String) COMMENT 'as in ledger',
-    tenant       LowCardinality(String) COMMENT 'as in ledger'
-)
+CREATE TABLE alerts_feed AS events_feed
 ENGINE = Null
 COMMENT 'Holds nothing: hands entries on to their views, which so cost nothing where there are none';
 
-CREATE MATERIALIZED VIEW alerts_feed_from_ledger TO alerts_feed AS
-SELECT
-    ledger.chain AS chain,
-    ledger.cluster AS cluster,
-    ledger.topic AS topic,
-    ledger.partition AS partition,
-    ledger.epoch AS epoch,
-    ledger.first_offset AS first_offset,
-    ledger.seq AS seq,
-    ledger.offset AS offset,
-    ledger.timestamp AS timestamp,
-    ledger.log_time AS log_time,
-    ledger.value AS value,
-    ledger.record_hash AS record_hash,
-    ledger.entry_hash AS entry_hash,
-    ledger.status AS status,
-    ledger.mode AS mode,
-    ledger.source AS source,
-    ledger.id AS id,
-    ledger.type AS type,
-    ledger.subject AS subject,
-    ledger.time AS time,
-    ledger.actor AS actor,
-    ledger.tenant AS tenant
-FROM ledger
-WHERE ledger.status = 'valid' AND startsWith(ledger.type, 'modeltrail.alert.')
+CREATE MATERIALIZED VIEW alerts_feed_from_events TO alerts_feed AS
+SELECT * FROM events_feed
+WHERE startsWith(type, 'modeltrail.alert.')
 COMMENT 'Feeds the views behind alerts_feed with each insert into the ledger';
 
 CREATE TABLE alerts_raised

@@ -70,6 +70,7 @@ GRANT SELECT ON modeltrail.baselines TO mt_reader;
 GRANT SELECT ON modeltrail.monitors TO mt_reader;
 GRANT SELECT ON modeltrail.monitors_advanced TO mt_reader;
 GRANT SELECT ON modeltrail.checks TO mt_reader;
+GRANT SELECT ON modeltrail.events_feed TO mt_reader;
 GRANT SELECT ON modeltrail.classifications_feed TO mt_reader;
 GRANT SELECT ON modeltrail.runs_feed TO mt_reader;
 GRANT SELECT ON modeltrail.actions_feed TO mt_reader;

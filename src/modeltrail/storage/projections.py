@@ -12,7 +12,8 @@ The migration files are the only place where a view is written down. They are re
     WHERE ledger.status = 'valid' AND ledger.type = '<type>'
     COMMENT '...'
 
-    ... FROM <family>_feed AS ledger ...         a view behind a feed, which passes on a family of types
+    ... FROM <family>_feed AS ledger ...         a view behind a feed, which passes on a family of types;
+                                                 what feeds it is no projection
 
     ALTER TABLE <view> MODIFY QUERY              a later migration changes a view so, without a moment without it
     WITH ... SELECT ... FROM ledger WHERE ...
@@ -45,7 +46,7 @@ _SELECT = re.compile(
 )
 _COLUMN = re.compile(r" AS `?(\w+)`?,?$", re.MULTILINE)
 _FROM = re.compile(r"\nFROM (?:ledger|\w+_feed AS ledger)\n")
-_FEED = re.compile(r"CREATE MATERIALIZED VIEW (\w+_feed)_from_ledger TO \1 AS\n")
+_FEED = re.compile(r"CREATE MATERIALIZED VIEW (\w+_feed)_from_(?:ledger|events) TO \1 AS\n")
 
 
 class Projection(NamedTuple):
