@@ -18,6 +18,8 @@ from modeltrail.ledger.chain import Chain, PartitionId
 
 __all__ = [
     "CHECKS",
+    "DAY_US",
+    "EVENT_START_US",
     "MODELS",
     "PREDICTIONS",
     "WALL_MS",
@@ -25,6 +27,7 @@ __all__ = [
     "Log",
     "Prediction",
     "a_baseline",
+    "advanced",
     "chain_of",
     "drawn_log",
     "rows_of",
@@ -169,7 +172,7 @@ class _Draw:
         through = EVENT_START_US + (self._days + 9) * DAY_US
         for model in self._ends:
             if rng.random() < 0.8:
-                self.log.at(wall + 1, MODELS, told=_advanced(model, through))
+                self.log.at(wall + 1, MODELS, told=advanced(model, through))
         # What comes last shows that every partition has gone on.
         for partition in (*PREDICTIONS, MODELS):
             self.log.at(wall + 2, partition)
@@ -214,11 +217,12 @@ class _Draw:
             *(MonitorConfigured.model_validate(each) for each in monitors),
             a_baseline(model, name=f"b-{number}"),
             a_baseline(model, version="2", name=f"b-{number}"),
-            _advanced(model, EVENT_START_US + int((day - 1) * DAY_US)),
+            advanced(model, EVENT_START_US + int((day - 1) * DAY_US)),
         ]
         self.log.at(wall, MODELS, told=rng.choice(told))
 
 
-def _advanced(model: str, through_us: int) -> MonitorAdvanced:
+def advanced(model: str, through_us: int) -> MonitorAdvanced:
+    """Return that all predictions of a model up to an event time, in microseconds since 1970, are sent."""
     moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=through_us)
     return MonitorAdvanced(model_id=model, through=format_moment(moment))

@@ -10,6 +10,7 @@ from modeltrail.drift.narrow import Change, NarrowRows
 from modeltrail.drift.order import Cut
 from modeltrail.drift.stretch import AHEAD_US
 from modeltrail.errors import BrokerUnavailableError, StoreUnavailableError
+from modeltrail.events.baselines import BaselineRegistered
 from modeltrail.events.checks import CheckCompleted
 from modeltrail.events.encode import Event
 from modeltrail.lab.drift.computing import computed
@@ -222,7 +223,8 @@ class MemoryPublisher:
             if world.broker_away:
                 raise BrokerUnavailableError("the broker is away")
             world.published.append(event)
-            if isinstance(event.data, CheckCompleted):
-                world.append(CHECKS, Entry(WALL_MS + int(world.loop.time() * 1000), told=event.data))
+            topic = MODELS if isinstance(event.data, BaselineRegistered) else CHECKS
+            if isinstance(event.data, BaselineRegistered | CheckCompleted):
+                world.append(topic, Entry(WALL_MS + int(world.loop.time() * 1000), told=event.data))
             if world.rng.random() < world.trouble.unacknowledged:
                 raise BrokerUnavailableError("the acknowledgement was lost")

@@ -21,7 +21,7 @@ from modeltrail.lab.loop import Process, VirtualLoop
 from modeltrail.ledger.chain import PartitionId
 from modeltrail.watch.service import WatchOptions, WatchService
 
-__all__ = ["GRACE_S", "Trouble", "World", "drawn_trouble"]
+__all__ = ["GRACE_S", "Trouble", "Worker", "World", "drawn_trouble"]
 
 GRACE_S = 1.0
 _HIDDEN_S = 0.8
@@ -46,6 +46,7 @@ class Trouble:
     untyped: float = 0.0
     """How often a typed table lacks a row when it is asked."""
     read_rows: int = 100_000
+    grace_s: float | None = GRACE_S
 
 
 def drawn_trouble(seed: int) -> Trouble:
@@ -72,7 +73,14 @@ def drawn_trouble(seed: int) -> Trouble:
 
 
 class World:
-    """One run. What happened is in `published`, `problems`, `deaths` and the counts of rows that were read."""
+    """One run. What happened is in `published`, `problems`, `deaths` and the counts of rows that were read.
+
+    A subclass may put other parts in: ledgers, brokers and publishers that fail in a way of their own.
+    """
+
+    ledger: type[MemoryLedger] = MemoryLedger
+    broker: type[MemoryBroker] = MemoryBroker
+    publisher: type[MemoryPublisher] = MemoryPublisher
 
     def __init__(self, log: Log, trouble: Trouble | None = None) -> None:
         self.trouble = trouble or Trouble()
@@ -89,7 +97,7 @@ class World:
         self.rows_asked_for = 0
         """Predictions that a restart asked for."""
         self._source = log
-        self._workers: dict[str, _Worker] = {}
+        self.workers: dict[str, Worker] = {}
         self._shown: dict[PartitionId, float] = {}
         self._speeds = {
             partition: self.rng.uniform(0, self.trouble.chain_lag_s) for partition in (*PREDICTIONS, MODELS)
@@ -122,7 +130,7 @@ class World:
 
     def _chain(self, partition: PartitionId, length: int) -> None:
         self.chained[partition] = max(self.chained[partition], length)
-        for worker in self._workers.values():
+        for worker in self.workers.values():
             if worker.process.dead or self.rng.random() < self.trouble.lost_blocks:
                 continue
             worker.service.wake()
@@ -150,18 +158,18 @@ class World:
             while every and (at := at + self.rng.expovariate(1 / every)) < end:
                 self.loop.after(at, what)
         self.loop.run(end + rest_s)
-        for worker in self._workers.values():
+        for worker in self.workers.values():
             self.loop.kill(worker.process)
         return Published.of(self.published)
 
     # Fate
 
     def _start(self, name: str) -> None:
-        self._workers[name] = _Worker(self, name)
+        self.workers[name] = Worker(self, name)
 
     def _share_out(self) -> None:
         """Do what a rebalance does: everybody gives up what they have, and gets a share of their own."""
-        alive = [each for each in self._workers.values() if not each.process.dead and not each.process.frozen]
+        alive = [each for each in self.workers.values() if not each.process.dead and not each.process.frozen]
         parts = list(range(SHARES))
         self.rng.shuffle(parts)
         for number, worker in enumerate(alive):
@@ -169,16 +177,16 @@ class World:
 
     def _kill_one(self) -> None:
         """Kill a worker some steps from now, at whatever it waits for then."""
-        if self._workers:
-            name, worker = self.rng.choice(sorted(self._workers.items()))
+        if self.workers:
+            name, worker = self.rng.choice(sorted(self.workers.items()))
             worker.process.strike = lambda: self._die(name, worker)
             worker.process.fuse = self.rng.randint(1, 60)
 
-    def _die(self, name: str, worker: "_Worker") -> None:
+    def _die(self, name: str, worker: "Worker") -> None:
         self.loop.kill(worker.process)
         self.deaths += 1
-        if self._workers.get(name) is worker:
-            del self._workers[name]
+        if self.workers.get(name) is worker:
+            del self.workers[name]
         self.loop.after(self.rng.uniform(0, 3), self._come_back, name)
         self.loop.after(self.rng.uniform(0, 1), self._share_out)
 
@@ -188,16 +196,16 @@ class World:
 
     def _freeze_one(self) -> None:
         """Let a worker stand still and keep its share while others have it; it goes on as if nothing had been."""
-        if not self._workers:
+        if not self.workers:
             return
-        _, worker = self.rng.choice(sorted(self._workers.items()))
+        _, worker = self.rng.choice(sorted(self.workers.items()))
         if worker.process.frozen:
             return
         worker.process.frozen = True
         self._share_out()
         self.loop.after(self.rng.uniform(1, 6), self._thaw, worker)
 
-    def _thaw(self, worker: "_Worker") -> None:
+    def _thaw(self, worker: "Worker") -> None:
         if not worker.process.dead:
             self.loop.thaw(worker.process)
             self.loop.after(self.rng.uniform(0, 2), self._share_out)
@@ -208,18 +216,19 @@ class World:
         self.loop.after(self.rng.uniform(0.1, 5), setattr, self, name, False)
 
 
-class _Worker:
+class Worker:
     """A process with the real service in it."""
 
     def __init__(self, world: World, name: str) -> None:
         self._world = world
         self.process = Process(name)
         self._shares: frozenset[int] = frozenset()
-        options = WatchOptions(poll_s=2.0, grace_s=GRACE_S, max_wait_s=900, read_rows=world.trouble.read_rows)
+        trouble = world.trouble
+        options = WatchOptions(poll_s=2.0, grace_s=trouble.grace_s, max_wait_s=900, read_rows=trouble.read_rows)
         self.service = WatchService(
-            ledger=MemoryLedger(world),
-            broker=MemoryBroker(world),
-            publisher=MemoryPublisher(world),
+            ledger=world.ledger(world),
+            broker=world.broker(world),
+            publisher=world.publisher(world),
             clock=MemoryClock(world),
             observer=Unobserved(),
             options=options,
