@@ -5,7 +5,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from modeltrail.drift.edges import COARSE_BINS, make_edges, make_groups, point_bins
@@ -42,6 +42,7 @@ def test_a_value_heavier_than_a_bin_has_one_for_itself(values, fine_bins):
             assert bin_of(edges, math.nextafter(value, math.inf)) == at + 1
 
 
+@example(np.array([-5e-324]), 2)  # what follows it is -0.0
 @given(st.lists(WITH_ENDS, min_size=1, max_size=40).map(np.array), st.sampled_from([2, 10, 250]))
 def test_edges_are_finite_and_increase_for_every_double(values, fine_bins):
     assume(np.isfinite(values).any())

@@ -47,7 +47,7 @@ def make_edges(values: NDArray[np.float64], fine_bins: int = FINE_BINS) -> NDArr
         if (start > 0 and not after_atom) or atom:
             edges.append(value)
         if atom and math.isfinite(following := math.nextafter(value, math.inf)):
-            edges.append(following)
+            edges.append(following + 0.0)  # what follows the least negative double is -0.0
         start, after_atom = stop, atom
     # Two bins side by side hold more than `cap`, so there are never more than 2000 edges, the limit of the contract.
     return np.unique(np.array(edges, dtype=np.float64))

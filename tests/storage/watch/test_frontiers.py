@@ -25,37 +25,37 @@ def ends(frontiers, log):
     return {str(chain): end for chain, end in frontiers.read().items() if chain.cluster == log.cluster}
 
 
-def test_the_end_is_before_the_first_hole_and_moves_when_it_is_filled(client, reader):
+def test_the_end_is_before_the_first_hole_and_moves_when_it_is_filled(own):
     """0 1 2 . 4 5      2 is the end until 3 is there"""
     log = Log()
     predicted(log, range(6))
     rows, name = log.rows, str(log.chains[0].chain)
-    frontiers = Frontiers(reader)
-    insert(client, rows[1:3])
+    frontiers = Frontiers(Reader(own))
+    insert(own, rows[1:3])
     assert ends(frontiers, log) == {}
-    insert(client, rows[:1])
+    insert(own, rows[:1])
     assert ends(frontiers, log) == {name: (2, 1002)}
-    insert(client, rows[4:])
+    insert(own, rows[4:])
     assert ends(frontiers, log) == {name: (2, 1002)}
     with pytest.raises(StoreUnavailableError, match="position 3 is not in the ledger yet"):
         frontiers.require({name: 5})
     frontiers.require({name: 2})
-    insert(client, rows[3:4])
+    insert(own, rows[3:4])
     assert ends(frontiers, log) == {name: (5, 1005)}
     frontiers.require({name: 5})
     assert frontiers.offsets({log.chains[0].chain: 4}) == {log.chains[0].chain: 4}
 
 
-@pytest.mark.parametrize("fresh", [False, True])
-def test_long_chains_are_counted_step_by_step(client, reader, monkeypatch, fresh):
+@pytest.mark.parametrize("from_the_start", [False, True])
+def test_long_chains_are_counted_step_by_step(own, monkeypatch, from_the_start):
     monkeypatch.setattr("modeltrail.storage.watch.frontiers._STEP", 7)
-    log = Log()
+    log, reader = Log(), Reader(own)
     predicted(log, range(30))
     name, frontiers = str(log.chains[0].chain), Frontiers(reader)
-    insert(client, [row for row in log.rows if row.seq != 20])
+    insert(own, [row for row in log.rows if row.seq != 20])
     assert ends(frontiers, log) == {name: (19, 1019)}
-    insert(client, log.rows)
-    assert ends(Frontiers(reader) if fresh else frontiers, log) == {name: (29, 1029)}
+    insert(own, log.rows)
+    assert ends(Frontiers(reader) if from_the_start else frontiers, log) == {name: (29, 1029)}
 
 
 def test_identical_rows_are_one_position_and_two_entries_at_one_are_tampering(own):
