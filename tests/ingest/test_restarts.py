@@ -2,8 +2,12 @@
 
 import asyncio
 
+import pytest
+
+from modeltrail.ledger.entry import GenesisReason
 from tests.ingest.test_races import Running, log_of
 from tests.ingest.world import P0, P1, Worker, fold, turns
+from tests.ledger.genuine import head_of
 
 
 async def stored(count, *partitions):
@@ -98,3 +102,57 @@ async def test_a_restart_that_is_noticed_while_a_partition_is_placed_reads_its_h
         await delivered(run)
     assert [row.seq for row in world.chain(P1)] == [0, 1, 2, 3, 4]
     assert [(row.seq, row.offset) for row in world.chain(P1, 1)] == [(seq, 10 + seq) for seq in range(5)]
+
+
+async def without_the_first_block(world, partition, seqs, epoch=0):
+    """The store lost the first block of a chain, which it had called durable, and a later one is there."""
+    world.lose(lambda row: row.chain.of == partition and row.chain.epoch == epoch and row.seq < seqs)
+    world.store.restarts += 1
+
+
+async def test_the_first_block_that_the_store_lost_is_filled_again():
+    world = await stored(20)
+    before = world.chain(P0)
+    await without_the_first_block(world, P0, 7)
+    await Worker(world).run()
+    assert world.chain(P0) == before == fold(world, P0)
+    assert world.alerts == []
+
+
+@pytest.mark.parametrize("begin", [1, 7, 20])
+async def test_the_first_block_that_store_and_log_lost_is_an_epoch_with_an_alert(begin):
+    """0 to 6 are gone from the store, and what lies before `begin` from the log: the hole cannot be filled."""
+    world = await stored(20)
+    last = head_of(world.chain(P0)[-1])
+    await without_the_first_block(world, P0, 7)
+    world.expire(P0, begin)
+    world.write(P0, *[b"later"] * 5)
+    await Worker(world).run()
+    assert [row.seq for row in world.chain(P0)] == list(range(7, 20))
+    assert world.chain(P0, 1) == fold(world, P0, reason=GenesisReason.RETENTION, old_head=last, epoch=1)
+    (alert,) = world.alerts
+    assert "the store lost the beginning of cluster/modeltrail.predictions/0/0-0" in alert.data.message
+    assert alert.data.evidence["old_seq"] == 19
+
+
+async def test_the_first_block_that_the_store_lost_is_not_filled_with_another_log():
+    world = await stored(20)
+    last = head_of(world.chain(P0)[-1])
+    await without_the_first_block(world, P0, 7)
+    world.recreate(P0, *[b"other %d" % i for i in range(25)])
+    await Worker(world).run()
+    assert [row.seq for row in world.chain(P0)] == list(range(7, 20))
+    assert world.chain(P0, 1) == fold(world, P0, reason=GenesisReason.REPLACED, old_head=last, epoch=1)
+    assert "is not the one that was chained" in world.alerts[0].data.message
+
+
+async def test_what_is_left_of_a_later_epoch_says_nothing_about_the_records_before_it():
+    world = await stored(20)
+    world.recreate(P0, *[b"other %d" % i for i in range(15)])
+    await Worker(world).run()
+    before = world.chain(P0, 1)
+    assert len(before) == 15
+    await without_the_first_block(world, P0, 7, epoch=1)
+    await Worker(world).run()
+    assert world.chain(P0, 1) == before
+    assert {row.chain.epoch for row in world.ledger()} == {0, 1}

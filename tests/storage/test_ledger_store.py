@@ -138,6 +138,24 @@ async def test_a_record_in_two_epochs_is_found_in_the_newest(ledger, partition):
     assert (found.chain.epoch, found.offset) == (1, 3)
     assert (await ledger.chained_at_or_before(partition, 1, 0)).offset == 1
     assert await ledger.chained_at_or_before(partition, 1, 2) is None
+    older = await ledger.chained_at_or_before(partition, 4, 0, newest=rows[0].chain)
+    assert (older.chain.epoch, older.offset) == (0, 2)
+
+
+async def test_what_is_left_of_a_chain_without_its_beginning_is_no_head_but_has_a_last_record(ledger, partition):
+    assert await ledger.last(partition) is None
+    rows = first_epoch(partition, [0, 1, 2, 5])
+    await ledger.insert(rows[3:4], 1000)  # a gap only
+    assert await ledger.last(partition) is None
+    await ledger.insert(rows[2:], 1000)
+    assert await ledger.head(partition) is None
+    assert await ledger.last(partition) == head_of(rows[-1])
+    later = rows_of(Sequencer.begin(rows[0].chain.next_epoch(3), GenesisReason.RETENTION, head_of(rows[-1])), [3, 4, 6])
+    await ledger.insert(later[1:], 1000)
+    assert await ledger.head(partition) is None
+    assert await ledger.last(partition) == head_of(later[-1])
+    await ledger.insert(rows, 1000)
+    assert await ledger.head(partition) == head_of(rows[-1])
 
 
 async def test_a_hole_cuts_the_chain_before_it(ledger, partition):

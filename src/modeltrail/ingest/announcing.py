@@ -137,12 +137,16 @@ def alert(
 def epoch_alert(opening: Opening, *, now_ms: int, memory_only: bool) -> Event:
     """Say that a new epoch began and why. On a broker that keeps nothing this is no more than information."""
     chain, old = opening.chain, opening.old_head
-    before = f"{old.chain} seq {old.seq} offset {old.offset}" if old else "nothing"
-    if opening.reason is GenesisReason.RETENTION:
-        first_lost = old.offset + 1 if old else 0
+    before = f"{old.chain} seq {old.seq} offset {old.offset}"
+    if opening.reason is GenesisReason.RETENTION and chain.first_offset > old.offset + 1:
         message = (
-            f"{chain.of}: records {first_lost} to {chain.first_offset - 1} were deleted from the log before they"
+            f"{chain.of}: records {old.offset + 1} to {chain.first_offset - 1} were deleted from the log before they"
             f" were chained; a new epoch begins at offset {chain.first_offset} (before it: {before})"
+        )
+    elif opening.reason is GenesisReason.RETENTION:
+        message = (
+            f"{chain.of}: the store lost the beginning of {old.chain}, and the log does not hold all of it any more;"
+            f" a new epoch begins at offset {chain.first_offset} (before it: {before})"
         )
     else:
         message = (
@@ -158,9 +162,9 @@ def epoch_alert(opening: Opening, *, now_ms: int, memory_only: bool) -> Event:
         evidence={
             "chain": str(chain),
             "reason": str(opening.reason),
-            "old_chain": str(old.chain) if old else "",
-            "old_seq": old.seq if old else -1,
-            "old_head": old.entry_hash.hex() if old else "",
+            "old_chain": str(old.chain),
+            "old_seq": old.seq,
+            "old_head": old.entry_hash.hex(),
         },
         now_ms=now_ms,
     )

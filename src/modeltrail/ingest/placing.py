@@ -63,10 +63,16 @@ class Placer:
             committed = await self._flow.committed(partition)
             case = where_to_start(head, bounds)
             if head is None:
-                if settled or committed in (None, bounds.begin):
+                last = await self._store.last(partition)
+                if not settled and (last is not None or committed not in (None, bounds.begin)):
+                    # Somebody began elsewhere than this would: their first block may be on its way.
+                    head, settled = await self._settle(partition, head)
+                    continue
+                if last is None:
                     return self._first(partition, bounds, committed, log)
-                # Somebody began elsewhere than this would: their first block may be on its way.
-                head, settled = await self._settle(partition, head)
+                head = await self._store.head(partition)
+                if head is None:
+                    return await self._without_beginning(last, committed, bounds, log)
                 continue
             if disagrees_at is not None and not await self._disagrees(partition, head, bounds, disagrees_at):
                 disagrees_at = None
@@ -96,6 +102,20 @@ class Placer:
     def _first(self, partition: PartitionId, bounds: Bounds, committed: int | None, log: str) -> Placed:
         chain = Chain(*partition, epoch=0, first_offset=bounds.begin)
         return Placed(Sequencer.begin(chain, GenesisReason.START, None), bounds.begin, committed, None, None, log)
+
+    async def _without_beginning(self, last: Head, committed: int | None, bounds: Bounds, log: str) -> Placed:
+        """Place where the store lost the first block of a chain; `last` is the last record that it has of it.
+
+        A first epoch is filled again where the log still has all of it. Otherwise the next one begins, on top of
+        `last`: the hole in the old one cannot be filled any more.
+        """
+        chain = last.chain
+        same = bounds.end > last.offset and (last.offset < bounds.begin or await self._agrees(chain.of, last))
+        if same and chain.epoch == 0 and bounds.begin == chain.first_offset:
+            return self._first(chain.of, bounds, committed, log)
+        reason = GenesisReason.RETENTION if same and bounds.begin > chain.first_offset else GenesisReason.REPLACED
+        opening = Opening(chain.next_epoch(bounds.begin), reason, last)
+        return await self._open(opening, bounds.begin, committed, bounds, log)
 
     async def _same_epoch(self, head: Head, committed: int | None, bounds: Bounds, log: str) -> Placed:
         start = start_of_same_epoch(head, committed, bounds)
@@ -131,14 +151,15 @@ class Placer:
             top = min(head.offset, bounds.end - 1)
             if disagrees_at is not None:
                 top = min(top, disagrees_at - 1)
-            agreed = await self._last_agreed(partition, bounds.begin, top)
+            agreed = await self._last_agreed(partition, bounds.begin, top, head.chain)
             first = bounds.begin if agreed is None else agreed.offset + 1
             # What agrees and was perhaps not announced is read again, as in an epoch that goes on.
             start = bounds.begin if committed is None else max(bounds.begin, min(first, committed))
-        chain = Chain(*partition, epoch=head.chain.epoch + 1, first_offset=first)
-        opening = Opening(chain, reason, head)
-        refill = await self._unacknowledged(head, committed, bounds)
-        return Placed(Sequencer.begin(chain, reason, head), start, committed, opening, refill, log)
+        return await self._open(Opening(head.chain.next_epoch(first), reason, head), start, committed, bounds, log)
+
+    async def _open(self, opening: Opening, start: int, committed: int | None, bounds: Bounds, log: str) -> Placed:
+        refill = await self._unacknowledged(opening.old_head, committed, bounds)
+        return Placed(Sequencer.begin(*opening), start, committed, opening, refill, log)
 
     async def _agrees(self, partition: PartitionId, entry: Head | Stored) -> bool:
         """Compare offset, timestamp and record of an entry with what the broker has there now."""
@@ -158,12 +179,16 @@ class Placer:
             return not await self._agrees(partition, entry)
         return await self._log.read(partition, offset) is not None  # where a gap is chained
 
-    async def _last_agreed(self, partition: PartitionId, low: int, high: int) -> Stored | None:
-        """Bisect for the last chained record in low..high that the broker still has: torn logs share a beginning."""
+    async def _last_agreed(self, partition: PartitionId, low: int, high: int, newest: Chain) -> Stored | None:
+        """Bisect for the last chained record in low..high that the broker still has: torn logs share a beginning.
+
+        A chain newer than `newest`, that of the head, is one that the store lost the beginning of: what is left of
+        it says nothing about the records before.
+        """
         agreed: Stored | None = None
         while low <= high:
             middle = (low + high) // 2
-            entry = await self._store.chained_at_or_before(partition, middle, low)
+            entry = await self._store.chained_at_or_before(partition, middle, low, newest=newest)
             if entry is None:
                 low = middle + 1
             elif await self._agrees(partition, entry):

@@ -34,7 +34,7 @@ class Opening(NamedTuple):
 
     chain: Chain
     reason: GenesisReason
-    old_head: Head | None
+    old_head: Head
 
 
 class Store(Protocol):
@@ -51,8 +51,17 @@ class Store(Protocol):
         """Return the records with offsets first..last as the newest epoch that holds each of them has them."""
         ...
 
-    async def chained_at_or_before(self, partition: PartitionId, offset: int, floor: int) -> Stored | None:
-        """Return the record with the greatest offset in floor..offset, from the newest epoch that reaches there."""
+    async def last(self, partition: PartitionId) -> Head | None:
+        """Return the last record of the newest chain, whether or not the store still has what stands before it."""
+        ...
+
+    async def chained_at_or_before(
+        self, partition: PartitionId, offset: int, floor: int, *, newest: Chain | None = None
+    ) -> Stored | None:
+        """Return the record with the greatest offset in floor..offset, from the newest chain that reaches there.
+
+        Chains newer than `newest` are left out.
+        """
         ...
 
     async def entry_hashes(self, chain: Chain, seq: int) -> Collection[bytes]:

@@ -24,7 +24,7 @@ CONTRACT = 1
 
 def converged(world: "World") -> bool:
     """Whether all that can be read is chained, announced and acknowledged, and nobody waits."""
-    if any(worker.observer.waits for worker in world.alive()):
+    if any(worker.observer.waits or worker.places for worker in world.alive()):
         return False
     for partition, log in world.logs.items():
         last = log.last()
@@ -115,9 +115,8 @@ class _Partition:
         return any(
             opening is not None
             and opening.reason is GenesisReason.RETENTION
-            and opening.old_head is not None
             and opening.old_head.chain == chain
-            and opening.old_head.seq == len(rows) - 1
+            and (not rows or opening.old_head.seq == len(rows) - 1)
             for opening in openings
         )
 
@@ -147,7 +146,7 @@ class _Partition:
         if chain.epoch == 0:
             return GenesisReason.START, None
         opening = world.ledger.opening(chain)
-        if opening is None or opening.old_head is None:
+        if opening is None:
             world.problem(f"{chain}: its genesis fits no entry of the epoch before")
             return None
         causes[opening.reason] -= 1

@@ -184,10 +184,20 @@ class Ledger:
                         return row
         return None
 
-    def at_or_before(self, partition: PartitionId, offset: int, floor: int) -> Stored | None:
+    def last(self, partition: PartitionId) -> Head | None:
+        """See `Store.last`."""
+        for chain in reversed(self.of(partition)):
+            rows = list(self._records(chain))
+            if rows:
+                return _head(max(rows, key=lambda row: row.seq))
+        return None
+
+    def at_or_before(
+        self, partition: PartitionId, offset: int, floor: int, newest: Chain | None = None
+    ) -> Stored | None:
         """See `Store.chained_at_or_before`."""
         for chain in reversed(self.of(partition)):
-            if chain.first_offset <= offset:
+            if chain.first_offset <= offset and (newest is None or chain.order <= newest.order):
                 rows = [row for row in self._records(chain) if floor <= row.offset <= offset]
                 if rows:
                     return _stored(max(rows, key=lambda row: row.offset))
@@ -216,7 +226,7 @@ class Ledger:
         late: list[tuple[Chain, int, int]] = []
         for chain in chains:
             opening = self.opening(chain) if chain.epoch == newest > 0 else None
-            if opening is not None and opening.old_head is not None:
+            if opening is not None:
                 old = opening.old_head
                 last = max(self._entries(old.chain))
                 if last > old.seq:
@@ -254,10 +264,16 @@ class SimStore(Store):
         """See `Store.chained`."""
         return await self._call("chained", lambda: self._ledger.chained(partition, first, last), partition)
 
-    async def chained_at_or_before(self, partition: PartitionId, offset: int, floor: int) -> Stored | None:
+    async def last(self, partition: PartitionId) -> Head | None:
+        """See `Store.last`."""
+        return await self._call("last", lambda: self._ledger.last(partition), partition)
+
+    async def chained_at_or_before(
+        self, partition: PartitionId, offset: int, floor: int, *, newest: Chain | None = None
+    ) -> Stored | None:
         """See `Store.chained_at_or_before`."""
         return await self._call(
-            "chained_before", lambda: self._ledger.at_or_before(partition, offset, floor), partition
+            "chained_before", lambda: self._ledger.at_or_before(partition, offset, floor, newest), partition
         )
 
     async def entry_hashes(self, chain: Chain, seq: int) -> Sequence[bytes]:

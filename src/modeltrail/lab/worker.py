@@ -187,6 +187,11 @@ class Worker(Flow):
         self._commit_at = self._late_at = self._logs_at = 0.0
         self._sequence = 0.0
 
+    @property
+    def places(self) -> bool:
+        """Whether a placement is under way."""
+        return self.ingest is not None and not self.ingest.lanes.assigned
+
     def tell(self, text: str) -> None:
         """Write a line of the trace."""
         if self.world.trace is not None:

@@ -52,6 +52,10 @@ class Chain(NamedTuple):
         """A worker goes on with the chain for which this is greatest."""
         return (self.epoch, self.first_offset)
 
+    def next_epoch(self, first_offset: int) -> "Chain":
+        """The chain of the epoch after this one, which begins at `first_offset`."""
+        return self._replace(epoch=self.epoch + 1, first_offset=first_offset)
+
     def __str__(self) -> str:
         return format_chain(self)
 

@@ -88,9 +88,15 @@ class ClickHouseStore:
         """See `Store.chained`."""
         return await self._read(lambda: self._chained(partition, first, last))
 
-    async def chained_at_or_before(self, partition: PartitionId, offset: int, floor: int) -> Stored | None:
+    async def last(self, partition: PartitionId) -> Head | None:
+        """See `Store.last`."""
+        return await self._read(lambda: self._last(partition))
+
+    async def chained_at_or_before(
+        self, partition: PartitionId, offset: int, floor: int, *, newest: Chain | None = None
+    ) -> Stored | None:
         """See `Store.chained_at_or_before`."""
-        return await self._read(lambda: self._at_or_before(partition, offset, floor))
+        return await self._read(lambda: self._at_or_before(partition, offset, floor, newest))
 
     async def entry_hashes(self, chain: Chain, seq: int) -> Collection[bytes]:
         """See `Store.entry_hashes`."""
@@ -150,18 +156,24 @@ class ClickHouseStore:
     def _head_of(self, chain: Chain) -> Head | None:
         """Return the last record of the contiguous part of a chain; None where even its beginning is missing."""
         through = 2**63 - 1
-        while True:
-            found = self._rows(sql("ledger/head"), {"chain": str(chain), "through": through})
-            if not found:
-                return None
+        while (head := self._last_of(chain, through)) is not None:
+            through = self._contiguous(chain, head.seq)
+            if through >= head.seq:
+                return head
+        return None
+
+    def _last(self, partition: PartitionId) -> Head | None:
+        ends = (self._last_of(chain, 2**63 - 1) for chain in reversed(self._chains(partition)))
+        return next((end for end in ends if end is not None), None)
+
+    def _last_of(self, chain: Chain, through: int) -> Head | None:
+        """Return the last record of a chain up to position `through`."""
+        while found := self._rows(sql("ledger/head"), {"chain": str(chain), "through": through}):
             seq, offset, timestamp, log_time, kind, record_hash, entry_hash = found[0]
-            whole = self._contiguous(chain, seq)
-            if whole < seq:
-                through = whole
-            elif kind == GAP:
-                through = seq - 1
-            else:
+            if kind != GAP:
                 return Head(chain, seq, offset, timestamp, log_time, record_hash, entry_hash)
+            through = seq - 1
+        return None
 
     def _contiguous(self, chain: Chain, seq: int) -> int:
         """Return the last position before the first missing one among the last `TAIL` up to `seq`."""
@@ -196,9 +208,9 @@ class ClickHouseStore:
                 stored[row[1]] = Stored(chain, *row)
         return stored
 
-    def _at_or_before(self, partition: PartitionId, offset: int, floor: int) -> Stored | None:
+    def _at_or_before(self, partition: PartitionId, offset: int, floor: int, newest: Chain | None) -> Stored | None:
         for chain in reversed(self._chains(partition)):
-            if chain.first_offset > offset:
+            if chain.first_offset > offset or (newest is not None and chain.order > newest.order):
                 continue
             parameters = {"chain": str(chain), "offset": offset, "floor": floor}
             found = self._rows(sql("ledger/at_or_before"), parameters)
@@ -231,7 +243,7 @@ class ClickHouseStore:
             if chain.epoch != newest or newest == 0:
                 continue
             opening = self._opening(chain, chains)
-            if opening is None or opening.old_head is None:
+            if opening is None:
                 continue
             old = opening.old_head
             last = self._rows(sql("ledger/head"), {"chain": str(old.chain), "through": 2**63 - 1})[0][0]
