@@ -9,7 +9,7 @@ from modeltrail.bench.drift_peers import PEERS
 from modeltrail.bench.drift_quality import QualityPlan, measure_quality
 from modeltrail.bench.drift_worlds import CHANGES, FEATURES, QUIET, draw, is_categorical
 from modeltrail.cli.main import main
-from modeltrail.drift.policy import PRESETS
+from modeltrail.drift.policy.policy import PRESETS
 
 SMALL = QualityPlan(windows=2, changes=1, rows=(500,), seed=5)
 

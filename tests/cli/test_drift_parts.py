@@ -14,9 +14,9 @@ from modeltrail.cli.drift_bins import bars, bin_rows
 from modeltrail.cli.drift_recompute import differences
 from modeltrail.cli.main import main
 from modeltrail.cli.monitor_options import bias_of, metric_of, monitor_of, read_monitor_file, window_of, window_words
-from modeltrail.drift.columns import Column
-from modeltrail.drift.counts import FieldCounts
-from modeltrail.drift.reference import Reference
+from modeltrail.drift.baselines.counts import FieldCounts
+from modeltrail.drift.baselines.reference import Reference
+from modeltrail.drift.rows.columns import Column
 from modeltrail.errors import ConfigurationError, InvalidEventError
 from tests.cli.drift_world import MODEL, VERSION, sample
 

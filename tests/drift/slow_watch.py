@@ -7,9 +7,9 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
 
-from modeltrail.drift.closing import BaselineRef, Closing, Silence, Window
-from modeltrail.drift.narrow import BaselineNamed, Tick
-from modeltrail.drift.order import Position
+from modeltrail.drift.windows.closing import BaselineRef, Closing, Silence, Window
+from modeltrail.drift.windows.narrow import BaselineNamed, Tick
+from modeltrail.drift.windows.order import Position
 from modeltrail.events.canonical import content_hash
 from modeltrail.events.models import MonitorAdvanced
 from modeltrail.events.moment import parse_moment

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from modeltrail.drift.columns import Column
-from modeltrail.drift.reference import Reference
-from modeltrail.drift.significance import ks_p_value, psi_p_value, share_p_value
-from modeltrail.drift.statistics import ks, psi, psi_debiased, share_psi
+from modeltrail.drift.baselines.reference import Reference
+from modeltrail.drift.rows.columns import Column
+from modeltrail.drift.statistics.distances import ks, psi, psi_debiased, share_psi
+from modeltrail.drift.statistics.significance import ks_p_value, psi_p_value, share_p_value
 
 CRITICAL = 0.25
 WARNING = 0.1

@@ -7,8 +7,8 @@ import pytest
 from scipy import stats
 
 from modeltrail.bench.drift_peers import PEERS, PeerFeature
-from modeltrail.drift.baseline import Baseline
-from modeltrail.drift.monitor import Monitor
+from modeltrail.drift.baselines.baseline import Baseline
+from modeltrail.drift.checks.monitor import Monitor
 from tests.drift.timelines import Span, played
 
 FIELDS = 20

@@ -10,9 +10,9 @@ and what happened in each window:
     .  nothing     R  raised      E  escalated   -  open            X  resolved
 """
 
-from modeltrail.drift.alerts import Span, follow
-from modeltrail.drift.policy import Policy
-from modeltrail.drift.states import Subject, Trial, Verdict
+from modeltrail.drift.policy.alerts import Span, follow
+from modeltrail.drift.policy.policy import Policy
+from modeltrail.drift.policy.states import Subject, Trial, Verdict
 
 FIELD = Subject("drift", "feature", "dep_delay")
 DEFAULT = Policy()

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 from hypothesis import strategies as st
 
-from modeltrail.drift.narrow import BaselineNamed, Change, NarrowRows, Tick
-from modeltrail.drift.order import Position
+from modeltrail.drift.windows.narrow import BaselineNamed, Change, NarrowRows, Tick
+from modeltrail.drift.windows.order import Position
 from modeltrail.events.models import MonitorAdvanced
 from modeltrail.events.moment import format_moment
 from modeltrail.events.monitors import MonitorConfigured

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from modeltrail.drift.baseline import Baseline
+from modeltrail.drift.baselines.baseline import Baseline
 from modeltrail.embedded.credentials import Role
 from modeltrail.events.encode import Event, encode_binary
 from modeltrail.events.models import MonitorAdvanced

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from modeltrail.drift.narrow import NarrowRows
+from modeltrail.drift.windows.narrow import NarrowRows
 from modeltrail.ledger.chain import Chain, PartitionId
 from modeltrail.watch.limits import End, Limit, find_limits, holding_back
 from modeltrail.watch.protocols import Frontier

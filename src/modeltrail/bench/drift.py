@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from modeltrail.bench.ingest import Stage
-from modeltrail.drift.baseline import Baseline
-from modeltrail.drift.monitor import Monitor
+from modeltrail.drift.baselines.baseline import Baseline
+from modeltrail.drift.checks.monitor import Monitor
 from modeltrail.errors import MissingExtraError
 
 __all__ = ["CheckPlan", "measure_check"]

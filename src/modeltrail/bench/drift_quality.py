@@ -27,14 +27,14 @@ from modeltrail.bench.drift_worlds import (
     draw,
     is_categorical,
 )
-from modeltrail.drift.alerts import Span, Tracks, follow
-from modeltrail.drift.columns import Column
-from modeltrail.drift.counts import FieldCounts
-from modeltrail.drift.evidence import Question, ask
-from modeltrail.drift.learning import learn
-from modeltrail.drift.policy import PRESETS, SCALES, Policy
-from modeltrail.drift.reference import Reference
-from modeltrail.drift.states import Subject, Verdict, judge
+from modeltrail.drift.baselines.counts import FieldCounts
+from modeltrail.drift.baselines.learning import learn
+from modeltrail.drift.baselines.reference import Reference
+from modeltrail.drift.policy.alerts import Span, Tracks, follow
+from modeltrail.drift.policy.evidence import Question, ask
+from modeltrail.drift.policy.policy import PRESETS, SCALES, Policy
+from modeltrail.drift.policy.states import Subject, Verdict, judge
+from modeltrail.drift.rows.columns import Column
 
 __all__ = ["QualityPlan", "measure_quality"]
 

@@ -20,7 +20,7 @@ from modeltrail.bench.filling import fill
 from modeltrail.bench.ingest import Stage, wait_until, watch_worker
 from modeltrail.bench.records import WIDE_DAYS, wide_features, wide_prediction
 from modeltrail.bench.usage import cpu_seconds
-from modeltrail.drift.baseline import Baseline
+from modeltrail.drift.baselines.baseline import Baseline
 from modeltrail.events.encode import Event, encode_structured
 from modeltrail.events.fields import Data
 from modeltrail.events.models import MonitorAdvanced

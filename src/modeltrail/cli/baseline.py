@@ -11,7 +11,7 @@ from modeltrail.cli.output import ConfigOption, JsonOption, Output, SetOption, c
 from modeltrail.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from modeltrail.drift.baseline import Baseline
+    from modeltrail.drift.baselines.baseline import Baseline
     from modeltrail.events.baselines import BaselineField, BaselineRegistered
     from modeltrail.settings import Settings
 
@@ -212,8 +212,8 @@ def from_file(
     ConfigurationError and InvalidEventError name what is wrong with the file, by row and column where it is one value.
     """
     from modeltrail.cli.baseline_files import read_file, sha256_of
-    from modeltrail.drift.baseline import Baseline
-    from modeltrail.drift.samples import read_columns
+    from modeltrail.drift.baselines.baseline import Baseline
+    from modeltrail.drift.rows.samples import read_columns
     from modeltrail.events.baselines import BaselineSource
 
     texts = {*options.get("categorical", ()), *(name for name, role in roles.items() if role in _TEXTS)}
@@ -232,8 +232,8 @@ _TEXTS = ("label", "stratum", "outcome", "ignore")
 
 def _from_ledger(settings: "Settings", model: str, version: str, span: tuple[str, str], **options: Any) -> "Baseline":
     from modeltrail.cli.drift_records import open_records
-    from modeltrail.drift.baseline import Baseline
-    from modeltrail.drift.closing import Window
+    from modeltrail.drift.baselines.baseline import Baseline
+    from modeltrail.drift.windows.closing import Window
     from modeltrail.events.baselines import BaselineSource
     from modeltrail.events.moment import parse_moment
     from modeltrail.storage.watch.sample import read_sample
@@ -271,7 +271,7 @@ def _roles(assignments: list[str] | None) -> dict[str, str]:
 
 def show_baseline(out: Output, event: "BaselineRegistered") -> None:
     """Print a baseline for people: names, hash, origin, fields, worth."""
-    from modeltrail.drift.baseline import Baseline
+    from modeltrail.drift.baselines.baseline import Baseline
 
     out.line(f"{event.model_id} {event.model_version}: baseline {event.baseline_id}", style="bold")
     out.line(f"  sha256    {event.sha256}")
@@ -340,6 +340,6 @@ def _short_id(baseline_id: str) -> str:
 
 
 def _moment(time_us: int) -> str:
-    from modeltrail.drift.wording import moment_text
+    from modeltrail.drift.checks.wording import moment_text
 
     return moment_text(time_us)

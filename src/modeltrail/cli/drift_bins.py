@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from modeltrail.cli.charts import bar
 
 if TYPE_CHECKING:
-    from modeltrail.drift.counts import FieldCounts
-    from modeltrail.drift.reference import Reference
+    from modeltrail.drift.baselines.counts import FieldCounts
+    from modeltrail.drift.baselines.reference import Reference
 
 __all__ = ["BinRow", "as_json", "bars", "bin_rows", "width"]
 
@@ -40,7 +40,7 @@ def bin_rows(reference: "Reference", current: "FieldCounts") -> list[BinRow]:
 
     Of a categorical field the categories that moved most are named, in the order of the baseline.
     """
-    from modeltrail.drift.wording import bin_words
+    from modeltrail.drift.checks.wording import bin_words
 
     sample = reference.sample
     n, m = max(1, current.n), max(1, sample.n)

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from modeltrail.cli.alerts_records import Alert
     from modeltrail.cli.drift_recompute import Recomputed
     from modeltrail.cli.drift_records import Records
-    from modeltrail.drift.baseline import Baseline
-    from modeltrail.drift.counts import FieldCounts
-    from modeltrail.drift.reference import Reference
+    from modeltrail.drift.baselines.baseline import Baseline
+    from modeltrail.drift.baselines.counts import FieldCounts
+    from modeltrail.drift.baselines.reference import Reference
     from modeltrail.events.checks import CheckCompleted, CheckField
 
 __all__ = ["explain"]
@@ -226,7 +226,7 @@ def _chosen(check: "CheckCompleted", field: str | None, alert: "Alert | None") -
 
 
 def _reference(baseline: "Baseline", field: "CheckField") -> "Reference":
-    from modeltrail.drift.columns import FieldKey
+    from modeltrail.drift.rows.columns import FieldKey
 
     key = FieldKey(field.role, field.name)
     if field.segment is None:
@@ -236,9 +236,9 @@ def _reference(baseline: "Baseline", field: "CheckField") -> "Reference":
 
 def _counts(records: "Records", check: "CheckCompleted", field: "CheckField", scale: int) -> "FieldCounts":
     """Return the counts that decided: those of the window, merged with the ones before it that the scale says."""
-    from modeltrail.drift.content import CountKey, Segment
-    from modeltrail.drift.counts import FieldCounts, merge
-    from modeltrail.drift.look_back import WindowCounts
+    from modeltrail.drift.baselines.counts import FieldCounts, merge
+    from modeltrail.drift.checks.content import CountKey, Segment
+    from modeltrail.drift.policy.look_back import WindowCounts
     from modeltrail.storage.watch.records import read_checks
 
     own = FieldCounts.of(field.counts, field.missing, field.unseen, field.mistyped)

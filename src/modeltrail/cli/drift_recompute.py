@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from modeltrail.drift.check import VERSIONS
+from modeltrail.drift.checks.check import VERSIONS
 from modeltrail.errors import NotVerifiableError
 from modeltrail.storage.watch.recompute import recompute
 from modeltrail.storage.watch.records import read_events

@@ -20,7 +20,7 @@ from modeltrail.storage.watch.reader import Reader
 from modeltrail.storage.watch.records import event_data, read_baseline, read_checks
 
 if TYPE_CHECKING:
-    from modeltrail.drift.baseline import Baseline
+    from modeltrail.drift.baselines.baseline import Baseline
     from modeltrail.events.checks import CheckCompleted
     from modeltrail.settings import Settings
 

@@ -15,9 +15,9 @@ from modeltrail.errors import ConfigurationError, InvalidEventError
 
 if TYPE_CHECKING:
     from modeltrail.cli.drift_records import Records
-    from modeltrail.drift.baseline import Baseline
-    from modeltrail.drift.closing import Closing
-    from modeltrail.drift.results import CheckResult
+    from modeltrail.drift.baselines.baseline import Baseline
+    from modeltrail.drift.checks.results import CheckResult
+    from modeltrail.drift.windows.closing import Closing
     from modeltrail.events.monitors import MonitorConfigured
 
 __all__ = ["BACK_TEST_EXAMPLES", "run"]
@@ -238,7 +238,7 @@ def _baseline(
 def _baseline_in(path: Path) -> "Baseline":
     from pydantic import ValidationError
 
-    from modeltrail.drift.baseline import Baseline
+    from modeltrail.drift.baselines.baseline import Baseline
     from modeltrail.events.baselines import BaselineRegistered
     from modeltrail.events.refusal import refusal_of
 

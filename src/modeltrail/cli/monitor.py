@@ -311,7 +311,7 @@ def _switch(
 
 def _compare_with_ledger(settings: "Settings", monitor: "MonitorConfigured", out: Output) -> None:
     from modeltrail.cli.drift_records import open_records
-    from modeltrail.drift.plan import content_plan
+    from modeltrail.drift.checks.plan import content_plan
 
     with open_records(settings) as records:
         records.require_model(monitor.model_id)

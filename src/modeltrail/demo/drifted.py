@@ -14,7 +14,7 @@ from datetime import date
 from typing import Any, NamedTuple
 
 from modeltrail.demo.progress import query
-from modeltrail.drift.significance import ks_p_value
+from modeltrail.drift.statistics.significance import ks_p_value
 from modeltrail.storage.server_errors import translated
 from modeltrail.storage.watch.reader import Reader
 from modeltrail.storage.watch.records import read_baseline

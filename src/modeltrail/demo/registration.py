@@ -18,9 +18,9 @@ import numpy as np
 from modeltrail.demo.flights import Flight
 from modeltrail.demo.happenings import ACTOR, LATE, SCORE_DIGITS, SOURCE, ScoredFlight, true_label
 from modeltrail.demo.model import FEATURES, MODEL_ID, MODEL_VERSION, LateArrivalModel, feature_values, is_held_out
-from modeltrail.drift.baseline import Baseline
-from modeltrail.drift.columns import Column, Columns, FieldKey
-from modeltrail.drift.content import TRUTH_LABEL
+from modeltrail.drift.baselines.baseline import Baseline
+from modeltrail.drift.checks.content import TRUTH_LABEL
+from modeltrail.drift.rows.columns import Column, Columns, FieldKey
 from modeltrail.events.baselines import BaselineSource
 from modeltrail.events.encode import Event
 from modeltrail.events.models import ModelRegistered, MonitorAdvanced, Training

@@ -7,12 +7,12 @@
 
 Where to look:
 
-    rows           columns, frames, samples, roles (a user's data); narrow (what the fold reads of the ledger)
-    baseline       baseline, reference, edges, binning, tally, counts, pooling, learning, worth
-    statistics     statistics, significance, exact; performance, metrics, auc, multiclass, drops; bias, gaps; rates
-    policy         policy, evidence, states, alerts; look_back (the windows that are merged)
-    a check        plan, content, check, fields, figures, wording, fitting, results; monitor (the same without a server)
-    watch order    order, watch, model_watch, registry, stretch, spans, runs, silence, schedule, closing, passed
+    rows           a user's data: columns, frames, roles
+    baselines      what a window is compared with: bins, counts, learning one
+    statistics     distances and their significance; performance; bias; rates
+    policy         limits, states, alerts
+    checks         one check of one window; the same without a server (`Monitor`)
+    windows        watch order: which window closes at which entry, with which cut
 
 Needs the `server` extra (numpy, scipy, scikit-learn, pyarrow). Names are loaded when they are first used: scipy takes
 seconds, and a program that only reads window times should not wait for it.
@@ -25,12 +25,12 @@ from typing import TYPE_CHECKING, Any
 from modeltrail.errors import MissingExtraError
 
 if TYPE_CHECKING:
-    from modeltrail.drift.baseline import Baseline
-    from modeltrail.drift.columns import Column, Columns
-    from modeltrail.drift.counts import FieldCounts
-    from modeltrail.drift.monitor import Monitor
-    from modeltrail.drift.reference import Reference
-    from modeltrail.drift.results import CheckResult
+    from modeltrail.drift.baselines.baseline import Baseline
+    from modeltrail.drift.baselines.counts import FieldCounts
+    from modeltrail.drift.baselines.reference import Reference
+    from modeltrail.drift.checks.monitor import Monitor
+    from modeltrail.drift.checks.results import CheckResult
+    from modeltrail.drift.rows.columns import Column, Columns
 
 __all__ = ["Baseline", "CheckResult", "Column", "Columns", "FieldCounts", "Monitor", "Reference"]
 
@@ -39,13 +39,13 @@ for _needed in ("numpy", "scipy", "sklearn", "pyarrow"):
         raise MissingExtraError("server", "drift (baselines and statistics)")
 
 _HOMES = {
-    "Baseline": "baseline",
-    "CheckResult": "results",
-    "Column": "columns",
-    "Columns": "columns",
-    "FieldCounts": "counts",
-    "Monitor": "monitor",
-    "Reference": "reference",
+    "Baseline": "baselines.baseline",
+    "CheckResult": "checks.results",
+    "Column": "rows.columns",
+    "Columns": "rows.columns",
+    "FieldCounts": "baselines.counts",
+    "Monitor": "checks.monitor",
+    "Reference": "baselines.reference",
 }
 
 

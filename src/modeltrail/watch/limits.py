@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from modeltrail.drift import passed as order
+from modeltrail.drift.windows import passed as order
 from modeltrail.ledger.chain import Chain, PartitionId
 from modeltrail.watch.protocols import Frontier
 from modeltrail.watch.reading import FOR_EVER, Reading

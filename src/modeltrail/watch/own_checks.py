@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from modeltrail.drift.check import failed
-from modeltrail.drift.closing import Closing
-from modeltrail.drift.silence import Overdue
+from modeltrail.drift.checks.check import failed
+from modeltrail.drift.windows.closing import Closing
+from modeltrail.drift.windows.silence import Overdue
 from modeltrail.errors import ModeltrailError
 from modeltrail.events.canonical import content_hash
 from modeltrail.events.checks import CHECK_SOURCE, CheckCompleted, CheckReference

@@ -7,9 +7,9 @@ Each Protocol is as small as its use. The Kafka, Faust and ClickHouse implementa
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from modeltrail.drift.closing import Closing
-from modeltrail.drift.narrow import Change, NarrowRows
-from modeltrail.drift.order import Cut
+from modeltrail.drift.windows.closing import Closing
+from modeltrail.drift.windows.narrow import Change, NarrowRows
+from modeltrail.drift.windows.order import Cut
 from modeltrail.events.checks import CheckCompleted
 from modeltrail.events.encode import Event
 from modeltrail.ledger.chain import Chain, PartitionId

@@ -11,7 +11,7 @@ an entry when its frontier has a greater log_time; or when it was seen idle, `gr
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from modeltrail.drift.narrow import Change, NarrowRows
+from modeltrail.drift.windows.narrow import Change, NarrowRows
 from modeltrail.ledger.chain import Chain
 
 __all__ = ["FOR_EVER", "Passed", "Reading"]

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from modeltrail.drift import passed as order
-from modeltrail.drift.closing import Closing
-from modeltrail.drift.narrow import Change, NarrowRows
-from modeltrail.drift.watch import Watch
+from modeltrail.drift.windows import passed as order
+from modeltrail.drift.windows.closing import Closing
+from modeltrail.drift.windows.narrow import Change, NarrowRows
+from modeltrail.drift.windows.watch import Watch
 from modeltrail.events.monitors import CountWindow, MonitorConfigured
 from modeltrail.ledger.chain import Chain, PartitionId
 from modeltrail.watch.protocols import Broker, Clock, Frontier, Idle, LastCheck, Ledger, Since, Told

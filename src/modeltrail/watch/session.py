@@ -21,8 +21,8 @@ from functools import partial
 from itertools import islice
 from typing import Any, TypeVar
 
-from modeltrail.drift.closing import Closing
-from modeltrail.drift.watch import Watch
+from modeltrail.drift.windows.closing import Closing
+from modeltrail.drift.windows.watch import Watch
 from modeltrail.errors import BrokerUnavailableError, InvalidEventError, TamperError, UnavailableError
 from modeltrail.events.alerts import AlertRaised, AlertResolved
 from modeltrail.ledger.chain import Chain, PartitionId

@@ -3,8 +3,8 @@
 import json
 from itertools import count
 
-from modeltrail.drift.columns import NUMBER, TEXT, number_text
-from modeltrail.drift.order import Position
+from modeltrail.drift.rows.columns import NUMBER, TEXT, number_text
+from modeltrail.drift.windows.order import Position
 from modeltrail.events.encode import encode_binary
 from modeltrail.events.predictions import PredictionOutcome, PredictionRecorded
 from modeltrail.ledger.chain import Chain

@@ -5,9 +5,9 @@ from random import Random
 
 import pytest
 
-from modeltrail.drift.baseline import Baseline
-from modeltrail.drift.narrow import NO_PREDICTION, NarrowRows
-from modeltrail.drift.watch import Watch
+from modeltrail.drift.baselines.baseline import Baseline
+from modeltrail.drift.windows.narrow import NO_PREDICTION, NarrowRows
+from modeltrail.drift.windows.watch import Watch
 from modeltrail.errors import NotVerifiableError, StoreUnavailableError
 from modeltrail.events.encode import encode_binary, encode_structured
 from modeltrail.events.models import MonitorAdvanced

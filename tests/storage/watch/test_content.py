@@ -5,9 +5,9 @@ from random import Random
 import numpy as np
 import pytest
 
-from modeltrail.drift.closing import Window
-from modeltrail.drift.columns import FieldKey
-from modeltrail.drift.content import LABEL, PREDICTION, SCORE
+from modeltrail.drift.checks.content import LABEL, PREDICTION, SCORE
+from modeltrail.drift.rows.columns import FieldKey
+from modeltrail.drift.windows.closing import Window
 from modeltrail.errors import ConfigurationError, StoreUnavailableError
 from modeltrail.events.encode import encode_structured
 from modeltrail.storage.watch.content import Wanted, read_content

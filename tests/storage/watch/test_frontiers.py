@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from modeltrail.drift.narrow import NO_PREDICTION, Tick
+from modeltrail.drift.windows.narrow import NO_PREDICTION, Tick
 from modeltrail.errors import StoreUnavailableError, TamperError
 from modeltrail.events.checks import CheckCompleted, CheckReference
 from modeltrail.events.models import MonitorAdvanced

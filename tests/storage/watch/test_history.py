@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from modeltrail.drift.narrow import NO_PREDICTION, NarrowRows, Tick
-from modeltrail.drift.stretch import AHEAD_US
+from modeltrail.drift.windows.narrow import NO_PREDICTION, NarrowRows, Tick
+from modeltrail.drift.windows.stretch import AHEAD_US
 from modeltrail.events.checks import CheckCompleted, CheckCut, CheckEntry, CheckReference, CheckWindow
 from modeltrail.events.models import MonitorAdvanced
 from modeltrail.ledger.chain import Chain

@@ -4,8 +4,8 @@ from random import Random
 
 import pytest
 
-from modeltrail.drift.closing import Window
-from modeltrail.drift.content import SCORE, TRUTH_LABEL, TRUTH_VALUE
+from modeltrail.drift.checks.content import SCORE, TRUTH_LABEL, TRUTH_VALUE
+from modeltrail.drift.windows.closing import Window
 from modeltrail.storage.watch.content import OUTCOME_LEAD_MS, Wanted, read_labelled
 from modeltrail.storage.watch.reader import Reader
 from modeltrail.storage.watch.scope import Scope

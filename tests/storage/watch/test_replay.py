@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from modeltrail.drift.baseline import Baseline
+from modeltrail.drift.baselines.baseline import Baseline
 from modeltrail.events.monitors import MonitorConfigured
 from modeltrail.storage.watch.frontiers import PREDICTIONS, Frontiers
 from modeltrail.storage.watch.reader import Reader

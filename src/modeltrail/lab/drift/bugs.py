@@ -17,7 +17,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 from unittest.mock import patch
 
-from modeltrail.drift.model_watch import ModelWatch
+from modeltrail.drift.windows.model_watch import ModelWatch
 from modeltrail.events.monitors import MonitorConfigured
 from modeltrail.lab.drift.stores import MemoryLedger
 from modeltrail.ledger.chain import Chain

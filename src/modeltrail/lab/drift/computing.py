@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from modeltrail.drift.closing import Closing, learned_baseline_id
-from modeltrail.drift.narrow import NarrowRows
-from modeltrail.drift.watch import Watch
+from modeltrail.drift.windows.closing import Closing, learned_baseline_id
+from modeltrail.drift.windows.narrow import NarrowRows
+from modeltrail.drift.windows.watch import Watch
 from modeltrail.events.alerts import AlertRaised
 from modeltrail.events.canonical import canonical_json, content_hash
 from modeltrail.events.checks import (

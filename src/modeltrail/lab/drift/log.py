@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-from modeltrail.drift.narrow import Change, NarrowRows, told_by
-from modeltrail.drift.order import Position
+from modeltrail.drift.windows.narrow import Change, NarrowRows, told_by
+from modeltrail.drift.windows.order import Position
 from modeltrail.events.baselines import BaselineField, BaselineRegistered, BaselineSource
 from modeltrail.events.fields import Data
 from modeltrail.events.models import MonitorAdvanced

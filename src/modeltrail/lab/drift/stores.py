@@ -5,10 +5,10 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from modeltrail.drift.closing import Closing
-from modeltrail.drift.narrow import Change, NarrowRows
-from modeltrail.drift.order import Cut
-from modeltrail.drift.stretch import AHEAD_US
+from modeltrail.drift.windows.closing import Closing
+from modeltrail.drift.windows.narrow import Change, NarrowRows
+from modeltrail.drift.windows.order import Cut
+from modeltrail.drift.windows.stretch import AHEAD_US
 from modeltrail.errors import BrokerUnavailableError, StoreUnavailableError
 from modeltrail.events.baselines import BaselineRegistered
 from modeltrail.events.checks import CheckCompleted

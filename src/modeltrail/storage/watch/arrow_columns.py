@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from modeltrail.drift.columns import ABSENT, NUMBER, TEXT, Column
+from modeltrail.drift.rows.columns import ABSENT, NUMBER, TEXT, Column
 
 __all__ = [
     "codes_of",

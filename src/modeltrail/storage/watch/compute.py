@@ -9,14 +9,14 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from modeltrail.drift.baseline import SEGMENT_BINS, Baseline
-from modeltrail.drift.check import ended, evaluate, failed, no_baseline, silence_changed
-from modeltrail.drift.closing import Closing, learned_baseline_id
-from modeltrail.drift.content import ContentPlan, WindowContent
-from modeltrail.drift.edges import FINE_BINS
-from modeltrail.drift.look_back import WindowCounts
-from modeltrail.drift.plan import content_plan
-from modeltrail.drift.results import CheckResult
+from modeltrail.drift.baselines.baseline import SEGMENT_BINS, Baseline
+from modeltrail.drift.baselines.edges import FINE_BINS
+from modeltrail.drift.checks.check import ended, evaluate, failed, no_baseline, silence_changed
+from modeltrail.drift.checks.content import ContentPlan, WindowContent
+from modeltrail.drift.checks.plan import content_plan
+from modeltrail.drift.checks.results import CheckResult
+from modeltrail.drift.policy.look_back import WindowCounts
+from modeltrail.drift.windows.closing import Closing, learned_baseline_id
 from modeltrail.errors import InvalidEventError
 from modeltrail.events.baselines import BaselineSource
 from modeltrail.events.checks import CheckLate

@@ -12,8 +12,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from modeltrail.drift.columns import NULL, Column, Columns, FieldKey, Strata
-from modeltrail.drift.content import LABEL, PREDICTION, SCORE, TRUTH_LABEL, TRUTH_VALUE, ContentPlan
+from modeltrail.drift.checks.content import LABEL, PREDICTION, SCORE, TRUTH_LABEL, TRUTH_VALUE, ContentPlan
+from modeltrail.drift.rows.columns import NULL, Column, Columns, FieldKey, Strata
 from modeltrail.errors import ConfigurationError
 from modeltrail.storage.queries import sql
 from modeltrail.storage.watch.arrow_columns import (

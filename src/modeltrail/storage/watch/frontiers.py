@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping
 
-from modeltrail.drift.order import Cut
+from modeltrail.drift.windows.order import Cut
 from modeltrail.errors import StoreUnavailableError, TamperError
 from modeltrail.ledger.chain import Chain, parse_chain
 from modeltrail.storage.watch.reader import Reader

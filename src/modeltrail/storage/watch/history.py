@@ -7,9 +7,9 @@ ledger from its first entry on. Where a table lacks an entry, the answer is None
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from modeltrail.drift.narrow import NO_PREDICTION, Change, NarrowRows, Tick
-from modeltrail.drift.order import Position
-from modeltrail.drift.stretch import AHEAD_US
+from modeltrail.drift.windows.narrow import NO_PREDICTION, Change, NarrowRows, Tick
+from modeltrail.drift.windows.order import Position
+from modeltrail.drift.windows.stretch import AHEAD_US
 from modeltrail.events.checks import CheckCompleted
 from modeltrail.events.predictions import PredictionRecorded
 from modeltrail.ledger.chain import Chain, parse_chain

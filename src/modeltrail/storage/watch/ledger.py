@@ -7,11 +7,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from modeltrail.drift.baseline import Baseline
-from modeltrail.drift.closing import Closing, learned_baseline_id
-from modeltrail.drift.look_back import WindowCounts
-from modeltrail.drift.narrow import Change, NarrowRows
-from modeltrail.drift.results import CheckResult
+from modeltrail.drift.baselines.baseline import Baseline
+from modeltrail.drift.checks.results import CheckResult
+from modeltrail.drift.policy.look_back import WindowCounts
+from modeltrail.drift.windows.closing import Closing, learned_baseline_id
+from modeltrail.drift.windows.narrow import Change, NarrowRows
 from modeltrail.errors import StoreUnavailableError
 from modeltrail.events.baselines import BaselineRegistered
 from modeltrail.events.checks import CHECK_SOURCE

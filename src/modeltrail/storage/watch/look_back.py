@@ -8,9 +8,9 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from modeltrail.drift.closing import Closing, Window
-from modeltrail.drift.look_back import WindowCounts, disjoint
-from modeltrail.drift.policy import SCALES
+from modeltrail.drift.policy.look_back import WindowCounts, disjoint
+from modeltrail.drift.policy.policy import SCALES
+from modeltrail.drift.windows.closing import Closing, Window
 from modeltrail.errors import StoreUnavailableError
 from modeltrail.events.checks import CheckCompleted, CheckEntry, LookBack
 from modeltrail.events.monitors import MonitorConfigured, SlidingWindow

@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from modeltrail.drift.narrow import NO_PREDICTION, Change, NarrowRows, told_by
-from modeltrail.drift.order import Position
+from modeltrail.drift.windows.narrow import NO_PREDICTION, Change, NarrowRows, told_by
+from modeltrail.drift.windows.order import Position
 from modeltrail.ledger.chain import Chain
 from modeltrail.storage.watch.arrow_columns import codes_of, integers
 from modeltrail.storage.watch.reader import Reader

@@ -8,10 +8,10 @@ check, which can be computed again in the same way.
 from collections.abc import Mapping
 from typing import Any
 
-from modeltrail.drift.closing import BaselineRef, Closing, Silence, window_of
-from modeltrail.drift.look_back import WindowCounts
-from modeltrail.drift.order import Position
-from modeltrail.drift.results import CheckResult
+from modeltrail.drift.checks.results import CheckResult
+from modeltrail.drift.policy.look_back import WindowCounts
+from modeltrail.drift.windows.closing import BaselineRef, Closing, Silence, window_of
+from modeltrail.drift.windows.order import Position
 from modeltrail.errors import NotVerifiableError
 from modeltrail.events.checks import CheckCompleted
 from modeltrail.events.moment import parse_moment

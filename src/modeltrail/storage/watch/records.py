@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 
-from modeltrail.drift.baseline import Baseline
+from modeltrail.drift.baselines.baseline import Baseline
 from modeltrail.errors import NotVerifiableError
 from modeltrail.events.alerts import AlertRaised
 from modeltrail.events.baselines import BaselineRegistered

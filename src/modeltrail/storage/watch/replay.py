@@ -14,13 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from modeltrail.drift.baseline import Baseline
-from modeltrail.drift.closing import Closing
-from modeltrail.drift.look_back import WindowCounts
-from modeltrail.drift.narrow import NO_PREDICTION, BaselineNamed, Change, NarrowRows
-from modeltrail.drift.order import Position
-from modeltrail.drift.results import CheckResult
-from modeltrail.drift.watch import Watch
+from modeltrail.drift.baselines.baseline import Baseline
+from modeltrail.drift.checks.results import CheckResult
+from modeltrail.drift.policy.look_back import WindowCounts
+from modeltrail.drift.windows.closing import Closing
+from modeltrail.drift.windows.narrow import NO_PREDICTION, BaselineNamed, Change, NarrowRows
+from modeltrail.drift.windows.order import Position
+from modeltrail.drift.windows.watch import Watch
 from modeltrail.events.models import MonitorAdvanced
 from modeltrail.events.moment import format_moment, parse_moment
 from modeltrail.events.monitors import MonitorConfigured

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from modeltrail.drift.columns import NULL, Columns
+from modeltrail.drift.rows.columns import NULL, Columns
 from modeltrail.errors import InvalidEventError
 from modeltrail.storage.watch.content import Chunk, Wanted, read_whole
 from modeltrail.storage.watch.reader import Reader

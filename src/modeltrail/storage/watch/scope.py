@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from modeltrail.drift.closing import Window
-from modeltrail.drift.order import Cut
+from modeltrail.drift.windows.closing import Window
+from modeltrail.drift.windows.order import Cut
 from modeltrail.ledger.chain import parse_chain
 from modeltrail.storage.watch.frontiers import PREDICTIONS, is_of
 

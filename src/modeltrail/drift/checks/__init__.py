@@ -1,0 +1,8 @@
+"""One check of one window: what is needed, what is compared, and the result with a sentence for people.
+
+plan, content     what a check has to count, and what was counted
+check             all of it in one call; fields, figures: its parts
+wording           sentences; fitting makes a result fit into an event
+results           what comes out
+monitor           the same without a server, on a data frame
+"""

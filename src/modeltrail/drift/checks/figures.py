@@ -1,0 +1,189 @@
+"""Metrics and gaps of a check: as hypotheses beside those of fields, as parts of `check.completed`, and as sentences.
+
+The null is *within what is allowed*, so what is significant is at least a warning. The effect is brought to the scale
+of PSI, so that one policy serves all: the allowed drop (or gap) is the warning threshold, and what is as far beyond it
+as the critical threshold is beyond that of a warning, 2.5 times by default, is critical.
+
+Rows that come in sessions weigh less here, too: p-values take the overdispersion of what the model said. Intervals do
+not, they are for display.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from modeltrail.drift.baselines.baseline import Baseline
+from modeltrail.drift.checks.content import WindowContent
+from modeltrail.drift.checks.wording import number_words, percent, shown, subject_words
+from modeltrail.drift.policy.policy import Policy
+from modeltrail.drift.policy.states import Hypothesis, Subject, Trial, Verdict
+from modeltrail.drift.statistics.bias import GapResult, p_beyond_gap
+from modeltrail.drift.statistics.drops import MetricReference, p_beyond_drop, p_beyond_threshold, worsening
+from modeltrail.drift.statistics.metrics import LOWER_IS_BETTER, MetricResult
+from modeltrail.events.checks import CheckGap, CheckGroup, CheckMetric
+from modeltrail.events.monitors import BiasMonitor, PerformanceMonitor
+
+__all__ = ["Figure", "gap_figure", "metric_figure"]
+
+_MIN_COVERAGE = 0.9
+"""Share of rows whose truth must be known before rates that need it are compared."""
+_MARGIN = 0.95
+"""Share of a limit below which a figure is away from it."""
+_NEED_TRUTH = frozenset({"true_positive_rate", "false_positive_rate", "calibration"})
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A metric or a gap: its subject, its hypothesis (None where `reason` says that it cannot be tested), its sentence.
+
+    `part` is what the check says about it, still without a state.
+    """
+
+    subject: Subject
+    part: CheckMetric | CheckGap
+    hypothesis: Hypothesis | None
+    sentence: str
+    short_of_labels: bool = False
+
+    def judged(self, verdict: Verdict | None) -> CheckMetric | CheckGap:
+        """Return the part with the state that was found."""
+        if verdict is None:
+            return self.part
+        return self.part.model_copy(update={"state": verdict.state, "scale": 1 if verdict.state != "stable" else None})
+
+    def evidence(self) -> dict[str, Any]:
+        """Return what an alert carries about it."""
+        return self.part.model_dump(exclude={"state", "segment", "scale"}, exclude_none=True, exclude_defaults=True)
+
+
+def _hypothesis(subject: Subject, n: int, p: float, effect: float) -> Hypothesis:
+    return Hypothesis(subject, "value", 1, (Trial(1, n, p, max(0.0, effect)),))
+
+
+def metric_figure(
+    asked: PerformanceMonitor, baseline: Baseline, content: WindowContent, policy: Policy, when: str
+) -> Figure:
+    """Return a metric of a window against the baseline's, or against a fixed threshold. `when`: the window in words."""
+    subject = Subject("performance", "", asked.metric)
+    result = content.performance(asked.metric)
+    known = next((each for each in baseline.event.performance if each.metric == asked.metric), None)
+    reason, short = result.reason, False
+    if content.coverage < asked.min_coverage:
+        short = True
+        reason = (
+            f"the truth of {percent(content.coverage)} of the predictions is known, {asked.min_coverage:.0%} needed"
+        )
+    elif reason is None and asked.threshold is None and known is None:
+        reason = "the baseline does not say how good the model was; give a threshold instead of max_drop"
+    p = hypothesis = None
+    if reason is None and result.value is not None:
+        if asked.threshold is not None:
+            p = p_beyond_threshold(result, asked.threshold, overdispersion=baseline.output_phi)
+        elif known is not None:
+            reference = MetricReference.known(
+                known.metric, known.value, known.n, variance=known.variance, low=known.low, high=known.high
+            )
+            p = p_beyond_drop(result, reference, asked.max_drop or 0.0, overdispersion=baseline.output_phi)
+        if p is not None:
+            effect = policy.psi_warning * _drop(asked, result, known.value if known else None)
+            hypothesis = _hypothesis(subject, result.n, p, effect)
+    part = CheckMetric(
+        metric=asked.metric,
+        state="stable" if hypothesis else "insufficient_data",
+        reason=reason or result.note,
+        value=result.value,
+        n=content.labelled,
+        low=result.low,
+        high=result.high,
+        variance=result.variance,
+        reference=known.value if known else None,
+        max_drop=asked.max_drop,
+        threshold=asked.threshold,
+        p_value=p,
+        coverage=content.coverage,
+    )
+    return Figure(subject, part, hypothesis, _metric_sentence(subject, part, when), short)
+
+
+def _drop(asked: PerformanceMonitor, result: MetricResult, reference: float | None) -> float:
+    """Return how much of what is allowed was used: 1 at the limit."""
+    value = result.value or 0.0
+    if asked.threshold is None:
+        return _share_used(worsening(asked.metric, value, reference or 0.0), asked.max_drop or 0.0)
+    if reference is not None and (allowed := worsening(asked.metric, asked.threshold, reference)) > 0:
+        return _share_used(worsening(asked.metric, value, reference), allowed)
+    # Nobody knows what is usual, only what is perfect, and few models are ever far from the limit on that scale. What
+    # is surely on the right side, by a margin, has used nothing of it; else no alert would ever end.
+    grows = asked.metric in LOWER_IS_BETTER
+    used = _share_used(value, asked.threshold) if grows else _share_used(1 - value, 1 - asked.threshold)
+    worst = result.high if grows else result.low
+    surely = worst is not None and worsening(asked.metric, worst, asked.threshold) <= 0
+    return 0.0 if surely and used <= _MARGIN else used
+
+
+def _share_used(used: float, allowed: float) -> float:
+    if allowed > 0:
+        return used / allowed
+    return 1.0 if used > 0 else 0.0
+
+
+def _metric_sentence(subject: Subject, part: CheckMetric, when: str) -> str:
+    if part.value is None:
+        return f"{subject_words(subject)} is not known, {when}"
+    limit = (
+        f"limit {number_words(part.threshold)}"
+        if part.threshold is not None
+        else f"{number_words(part.reference)} in the baseline, may be {number_words(part.max_drop)} worse"
+    )
+    interval = "" if part.low is None else f", {number_words(part.low)} to {number_words(part.high)}"
+    return (
+        f"{subject_words(subject)} is {number_words(part.value)}{interval} ({limit}) "
+        f"over {part.n:,} predictions whose truth is known, {when}"
+    )
+
+
+def gap_figure(asked: BiasMonitor, baseline: Baseline, content: WindowContent, policy: Policy, when: str) -> Figure:
+    """Return the largest gap between the values of a stratum, against what is allowed."""
+    subject = Subject("bias", "", asked.metric, asked.by)
+    result = content.gap(asked.by, asked.metric)
+    short = asked.metric in _NEED_TRUTH and content.coverage < _MIN_COVERAGE
+    reason = result.reason
+    if short:
+        reason = f"the truth of {percent(content.coverage)} of the predictions is known, {_MIN_COVERAGE:.0%} needed"
+    p = None if reason else p_beyond_gap(result, asked.max_gap, overdispersion=baseline.output_phi)
+    hypothesis = None
+    if p is not None and result.value is not None:
+        effect = policy.psi_warning * _share_used(result.value, asked.max_gap)
+        hypothesis = _hypothesis(subject, result.n, p, effect)
+    known = next((g for g in baseline.event.bias if (g.by, g.metric) == (asked.by, asked.metric)), None)
+    part = CheckGap(
+        by=asked.by,
+        metric=asked.metric,
+        state="stable" if hypothesis else "insufficient_data",
+        reason=reason,
+        value=result.value,
+        n=result.n,
+        low=result.low,
+        high=result.high,
+        groups=_groups(result),
+        lowest=None if result.lowest is None else shown(result.lowest),
+        highest=None if result.highest is None else shown(result.highest),
+        reference=known.value if known else None,
+        max_gap=asked.max_gap,
+        p_value=p,
+    )
+    return Figure(subject, part, hypothesis, _gap_sentence(subject, part, when), short)
+
+
+def _groups(result: GapResult) -> list[CheckGroup]:
+    compared = [CheckGroup(value=shown(each.value), n=each.n, measured=each.figure) for each in result.groups]
+    return compared + [CheckGroup(value=shown(value), n=n) for value, n in result.too_small]
+
+
+def _gap_sentence(subject: Subject, part: CheckGap, when: str) -> str:
+    if part.value is None:
+        return f"the gap of {subject_words(subject)} is not known, {when}"
+    return (
+        f"the gap of {subject_words(subject)} is {number_words(part.value)}, {number_words(part.low)} to "
+        f"{number_words(part.high)} (allowed {number_words(part.max_gap)}) from {part.lowest} to {part.highest} "
+        f"over {part.n:,} predictions, {when}"
+    )

@@ -1,0 +1,93 @@
+"""What a check of a monitor has to add up: which fields in which segments, which metrics, which gaps.
+
+Data is compared when a window closes; metrics and gaps when the labels of their delay are due.
+"""
+
+from modeltrail.drift.baselines.baseline import Baseline
+from modeltrail.drift.baselines.reference import Reference
+from modeltrail.drift.checks.content import ContentPlan, CountKey, Segment
+from modeltrail.drift.policy.policy import Policy
+from modeltrail.drift.policy.states import Subject
+from modeltrail.drift.rows.columns import FieldKey
+from modeltrail.errors import InvalidEventError
+from modeltrail.events.monitors import BiasMonitor, MonitorConfigured, PerformanceMonitor
+
+__all__ = ["content_plan", "due_gaps", "due_metrics", "field_subject", "policy_of", "watched_subjects"]
+
+
+def policy_of(monitor: MonitorConfigured) -> Policy:
+    """Return the numbers that decide, all resolved: those of the preset, and what the monitor says instead."""
+    chosen, thresholds = monitor.policy, monitor.thresholds
+    return Policy.resolve(
+        chosen.preset,
+        fdr=chosen.fdr,
+        delta0=chosen.delta0,
+        d0=chosen.d0,
+        raise_at=chosen.raise_at,
+        consecutive=chosen.consecutive,
+        learned_tolerance=chosen.learned_tolerance,
+        psi_warning=thresholds.psi_warning,
+        psi_critical=thresholds.psi_critical,
+    )
+
+
+def content_plan(monitor: MonitorConfigured, baseline: Baseline, kind: str, label_delay_s: int = 0) -> ContentPlan:
+    """Return what is to be added up for a check of `kind` (drift or performance).
+
+    InvalidEventError names a field or segment of the monitor that the baseline lacks.
+    """
+    event = baseline.event
+    if kind == "performance":
+        return ContentPlan(
+            {},
+            kind=event.kind,
+            positive_label=event.positive_label,
+            metrics=tuple(each.metric for each in due_metrics(monitor, label_delay_s)),
+            bias=tuple(sorted({each.by for each in due_gaps(monitor, label_delay_s)})),
+        )
+    chosen = _references(monitor, baseline)
+    references = {CountKey(key.role, key.name): reference for key, reference in chosen.items()}
+    for (by, value), fields in baseline.segments.items():
+        if by in monitor.segments:
+            segment = Segment(by, value)
+            references |= {
+                CountKey(key.role, key.name, segment): reference for key, reference in fields.items() if key in chosen
+            }
+    features = frozenset(key.name for key in baseline.references if key.role == "feature")
+    return ContentPlan(references, known_features=features, kind=event.kind, positive_label=event.positive_label)
+
+
+def _references(monitor: MonitorConfigured, baseline: Baseline) -> dict[FieldKey, Reference]:
+    names = {key.name for key in baseline.references}
+    for at, name in enumerate(monitor.fields):
+        if name not in names:
+            raise InvalidEventError(f"fields.{at}", name, f"must be a field of the baseline {baseline.id}")
+    split = {by for by, _ in baseline.segments}
+    for at, by in enumerate(monitor.segments):
+        if by not in split:
+            raise InvalidEventError(f"segments.{at}", by, f"must be a segment of the baseline {baseline.id}")
+    return {key: each for key, each in baseline.references.items() if not monitor.fields or key.name in monitor.fields}
+
+
+def due_metrics(monitor: MonitorConfigured, label_delay_s: int) -> list[PerformanceMonitor]:
+    """Return the metrics whose truth is waited for so long."""
+    return [each for each in monitor.performance if each.label_delay_s == label_delay_s]
+
+
+def due_gaps(monitor: MonitorConfigured, label_delay_s: int) -> list[BiasMonitor]:
+    """Return the gaps whose truth is waited for so long."""
+    return [each for each in monitor.bias if each.label_delay_s == label_delay_s]
+
+
+def field_subject(key: CountKey) -> Subject:
+    """Return what an alert about a field is about."""
+    by, value = key.segment or ("", "")
+    return Subject("drift", key.role, key.name, by, value)
+
+
+def watched_subjects(monitor: MonitorConfigured, plan: ContentPlan, kind: str) -> set[Subject]:
+    """Return everything that checks of `kind` look at, whatever the delay of its labels."""
+    if kind == "drift":
+        return {field_subject(key) for key in plan.references}
+    metrics = {Subject("performance", "", each.metric) for each in monitor.performance}
+    return metrics | {Subject("bias", "", each.metric, each.by) for each in monitor.bias}
