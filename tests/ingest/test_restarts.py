@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from modeltrail.ledger.chain import Chain
 from modeltrail.ledger.entry import GenesisReason
 from tests.ingest.test_races import Running, log_of
 from tests.ingest.world import P0, P1, Worker, fold, turns
@@ -156,3 +157,16 @@ async def test_what_is_left_of_a_later_epoch_says_nothing_about_the_records_befo
     await Worker(world).run()
     assert world.chain(P0, 1) == before
     assert {row.chain.epoch for row in world.ledger()} == {0, 1}
+
+
+async def test_typed_rows_of_what_stands_behind_a_hole_are_filled_before_the_next_epoch():
+    """The store lost 13 to 18, the views failed for 22 to 24, and the log was replaced: nobody inserts them again."""
+    world = await stored(25)
+    world.lose(lambda row: 13 <= row.seq <= 18)
+    world.store.restarts += 1
+    chain = Chain(*P0, 0, 0)
+    world.typed.difference_update((chain, seq) for seq in range(22, 25))
+    world.recreate(P0, *[b"other %d" % i for i in range(30)])
+    await Worker(world).run()
+    assert {(row.chain, row.seq) for row in world.ledger()} == world.typed
+    assert len(world.chain(P0, 1)) == 30

@@ -158,7 +158,11 @@ class Placer:
         return await self._open(Opening(head.chain.next_epoch(first), reason, head), start, committed, bounds, log)
 
     async def _open(self, opening: Opening, start: int, committed: int | None, bounds: Bounds, log: str) -> Placed:
-        refill = await self._unacknowledged(opening.old_head, committed, bounds)
+        chain, first, through = await self._unacknowledged(opening.old_head, committed, bounds)
+        last = await self._store.last(chain.of)
+        if last is not None and last.chain == chain:  # what stands behind a hole is never inserted again
+            through = max(through, last.seq)
+        refill = chain, first, through
         return Placed(Sequencer.begin(*opening), start, committed, opening, refill, log)
 
     async def _agrees(self, partition: PartitionId, entry: Head | Stored) -> bool:
