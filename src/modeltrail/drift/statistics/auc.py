@@ -3,15 +3,23 @@
 The area is the share of pairs (one positive, one negative) in which the positive has the higher score; a tie counts
 half. Its variance is DeLong's (DeLong, DeLong and Clarke-Pearson 1988, by midranks as in Sun and Xu 2014), and that
 of Hanley and McNeil (1982) where the null hypothesis, not the sample, says what the area is. Ranks are doubled and
-therefore integers, so nothing here depends on the order of rows.
+therefore integers, so nothing here depends on the order of rows. They are added up over rows in ascending order of
+score, a part at a time (`ranking.py`), so that memory need not grow with the rows.
 """
 
 import math
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["area_interval", "area_under_curve", "hanley_mcneil"]
+from modeltrail.drift.statistics.ranking import Ranking, Ranks
+
+__all__ = ["area_interval", "area_of_ranks", "area_under_curve", "hanley_mcneil"]
+
+_FITS = 1 << 30
+"""With fewer rows the sums of a part fit in 64 bits."""
 
 
 def area_under_curve(scores: NDArray[np.float64], positive: NDArray[np.bool_]) -> tuple[float, float]:
@@ -20,23 +28,45 @@ def area_under_curve(scores: NDArray[np.float64], positive: NDArray[np.bool_]) -
     `scores` (no NaN) and `positive` have one length, with at least two rows of each class. A perfect or perfectly
     inverted ranking has variance 0.
     """
-    high, low = np.sort(scores[positive]), np.sort(scores[~positive])
-    m, n = len(high), len(low)
-    # Twice the number of negatives below each positive, ties as one; and the same the other way round.
-    below = np.searchsorted(low, high, side="left") + np.searchsorted(low, high, side="right")
-    above = 2 * m - np.searchsorted(high, low, side="left") - np.searchsorted(high, low, side="right")
-    area = int(below.sum()) / (2 * m * n)
-    return area, _spread(below) / (4 * n * n * m) + _spread(above) / (4 * m * m * n)
+    ranking = Ranking()
+    ranking.add(scores, positive)
+    return area_of_ranks(ranking.ascending(), ranking.positives, ranking.negatives)
 
 
-def _spread(doubled: NDArray[np.intp]) -> float:
-    """The sample variance of integers, rounded once."""
-    n, total = len(doubled), int(doubled.sum())
-    # Counted by value first: the sum of squares of millions of large integers does not fit in 64 bits.
-    values, counts = np.unique(doubled, return_counts=True)
-    squares = sum(value * value * count for value, count in zip(values.tolist(), counts.tolist(), strict=True))
-    scaled: int = n * squares - total * total
-    return scaled / (n * (n - 1))
+def area_of_ranks(parts: Iterable[Ranks], positives: int, negatives: int) -> tuple[float, float]:
+    """Return the same of so many positive and negative rows, in ascending order of score."""
+    m, n = positives, negatives
+    kind = np.int64 if m + n < _FITS else np.object_  # integers of any size
+    higher = lower = 0
+    below, above = _Doubled(), _Doubled()
+    for part in parts:
+        p, q = part.positives.astype(kind), part.negatives.astype(kind)
+        # Twice the number of negatives below each positive, ties as one; and the same the other way round.
+        below.add(p, 2 * (lower + np.cumsum(q) - q) + q)
+        above.add(q, 2 * (m - higher - np.cumsum(p) + p) - p)
+        higher, lower = higher + int(p.sum()), lower + int(q.sum())
+    area = below.total / (2 * m * n)
+    return area, below.spread(m) / (4 * n * n * m) + above.spread(n) / (4 * m * m * n)
+
+
+class _Doubled:
+    """The exact sum of doubled ranks, and of their squares."""
+
+    def __init__(self) -> None:
+        self.total = 0
+        self.squares = 0
+
+    def add(self, rows: NDArray[Any], doubled: NDArray[Any]) -> None:
+        """Add `doubled`, each as often as there are `rows`."""
+        self.total += int(rows @ doubled)
+        # In halves: the squares of millions of large integers do not add up within 64 bits.
+        high, low = doubled >> 16, doubled & 0xFFFF
+        self.squares += (int(rows @ (high * high)) << 32) + (int(rows @ (high * low)) << 17) + int(rows @ (low * low))
+
+    def spread(self, n: int) -> float:
+        """Return the sample variance of `n` doubled ranks, rounded once."""
+        scaled: int = n * self.squares - self.total * self.total
+        return scaled / (n * (n - 1))
 
 
 def hanley_mcneil(area: float, positives: int, negatives: int) -> float:
