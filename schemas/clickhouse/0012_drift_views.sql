@@ -20,6 +20,8 @@ SELECT
     status,
     state,
     rows,
+    late_counted,
+    too_late,
     fields,
     new_features,
     new_segments,

@@ -84,6 +84,7 @@ class Purpose:
     checks: dict[tuple[str, int], str] = field(default_factory=dict)
     steps: list[int] = field(default_factory=list)
     pane_ends: set[tuple[str, int, int]] = field(default_factory=set)
+    too_late: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -133,6 +134,7 @@ class SlowModel:
         self.spans: dict[str, tuple[int, int]] = {}
         self.last: dict[str, int] = {}
         self.made: list[Closing] = []
+        self.moved_ms = 0
 
     # ---- what comes
 
@@ -160,6 +162,7 @@ class SlowModel:
             low, high = self.spans.get(version, (entry.time_us, entry.time_us))
             self.spans[version] = min(low, entry.time_us), max(high, entry.time_us)
         self.watermark = watermark
+        self.moved_ms = max(self.moved_ms, now_ms)
         self.last[version] = max(now_ms, self.last.get(version, now_ms))
 
     def told(self, position, told, cut):
@@ -174,6 +177,7 @@ class SlowModel:
                     for slow in self.monitors.values():
                         self._close_due(slow, through, (slow, position, cut), "advanced")
                     self.watermark = through
+                    self.moved_ms = max(self.moved_ms, position.log_time)
             case Tick():
                 self._tick(position, cut)
 
@@ -198,6 +202,7 @@ class SlowModel:
             closing = self._make(
                 kind, key[0], Window(start, key[1]), here, closed_by,
                 late=late, supersedes=before, label_delay_s=purpose.delay or 0,
+                too_late=purpose.too_late.pop(key[0], 0),
             )  # fmt: skip
             purpose.checks[key] = closing.check_id
         for key in due:
@@ -205,13 +210,18 @@ class SlowModel:
         purpose.dirty = {}
 
     def _hold(self, slow, purpose, version, time_us, watermark):
+        held = False
         for start, end in slow.windows.of(time_us):
             if end + purpose.extra > watermark:
+                held = True
                 purpose.opened[version, end] = start
                 last_end = max(end for _, end in slow.windows.of(time_us))
                 purpose.pane_ends.add((version, slow.windows.pane_end(time_us), last_end))
             elif not self._passed_for_good(slow, purpose, end + purpose.extra):
+                held = True
                 purpose.dirty[version, end] = start
+        if not held:
+            purpose.too_late[version] = purpose.too_late.get(version, 0) + 1
 
     @staticmethod
     def _passed_for_good(slow, purpose, due):
@@ -287,16 +297,31 @@ class SlowModel:
                 both = [version for version in self.last if teller.watches(version) and slow.watches(version)]
                 here = (slow, position, cut)
                 for purpose in slow.purposes[:1]:
-                    due = {}
-                    for version in both:
-                        ends = [e for v, e, last in purpose.pane_ends if v == version and (v, last) in purpose.opened]
-                        until = max(ends, default=0)
-                        due |= {k: s for k, s in purpose.opened.items() if k[0] == version and k[1] <= until}
-                    if due or any(version in both for version, _ in purpose.dirty):
-                        self._check(slow, purpose, due, here, "silence")
+                    self._check_early(slow, purpose, both, here)
                 for version in both:
                     if version in slow.counting and slow.counting[version].count:
                         self._end_run(slow, version, self.watermark, cut, here, "silence")
+        # While a model is silent, the truth is waited for as if event time went on with log time.
+        supposed = (self.watermark or 0) + max(0, position.log_time - self.moved_ms) * 1000
+        for teller in [slow for slow in self.monitors.values() if slow.silent]:
+            for slow in self.monitors.values():
+                both = [version for version in self.last if teller.watches(version) and slow.watches(version)]
+                here = (slow, position, cut)
+                for purpose in slow.purposes[1:]:
+                    self._check_early(slow, purpose, both, here, supposed)
+                for wait in [wait for wait in slow.waiting if wait[0] <= supposed and wait[2] in both]:
+                    slow.waiting.remove(wait)
+                    self._make("performance", wait[2], wait[3], here, "silence", label_delay_s=wait[1])
+
+    def _check_early(self, slow, purpose, versions, here, supposed=None):
+        due = {}
+        for version in versions:
+            ends = [e for v, e, last in purpose.pane_ends if v == version and (v, last) in purpose.opened]
+            until = max(ends, default=0)
+            until = until if supposed is None else min(until, supposed - purpose.extra)
+            due |= {key: start for key, start in purpose.opened.items() if key[0] == version and key[1] <= until}
+        if due or any(version in versions for version, _ in purpose.dirty):
+            self._check(slow, purpose, due, here, "silence")
 
     # ---- the rest
 

@@ -41,21 +41,23 @@ def test_the_id_of_a_check_follows_from_what_is_checked():
     assert len({check_id(**OF), *(check_id(**OF | other) for other in others)}) == len(others) + 1
 
 
-def test_the_id_of_an_alert_follows_from_its_condition_and_first_window():
+def test_the_id_of_an_alert_follows_from_its_monitor_condition_and_first_window():
     condition = CheckCondition(kind="drift", name="a", role="feature")
-    of = {"model_id": "m", "model_version": "1", "first_window": WINDOW}
+    of = {"model_id": "m", "model_version": "1", "monitor_id": "w", "first_window": WINDOW}
     found = {
         alert_id(condition, **of),
+        alert_id(condition, **of | {"model_id": "n"}),
         alert_id(condition, **of | {"model_version": "2"}),
+        alert_id(condition, **of | {"monitor_id": "v"}),
         alert_id(condition, **of | {"first_window": CheckWindow(index=3)}),
         alert_id(CheckCondition(kind="drift", name="b", role="feature"), **of),
         alert_id(CheckCondition(kind="drift", name="a", role="label"), **of),
         alert_id(CheckCondition(kind="drift", name="a", role="feature", segment={"by": "x", "value": "1"}), **of),
     }
-    assert len(found) == 6
+    assert len(found) == 8
     by_hand = (
         '{"condition":{"kind":"drift","name":"a","role":"feature"},"first_window":{"end":"2013-07-08T00:00:00Z",'
-        '"start":"2013-07-01T00:00:00Z"},"model":"m","version":"1"}'
+        '"start":"2013-07-01T00:00:00Z"},"model":"m","monitor":"w","version":"1"}'
     )
     assert alert_id(condition, **of) == sha256(by_hand.encode()).hexdigest()
     assert alert_id(condition, **of | {"first_window": WINDOW.model_dump()}) == alert_id(condition, **of)

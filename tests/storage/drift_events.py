@@ -167,7 +167,7 @@ def _check(v):
             "entry": {"chain": CHAIN, "seq": v.count()}, "frontier": v.maybe(lambda: _seqs(v)),
         },
         "status": status, "state": v.maybe(lambda: "warning"), "rows": v.maybe(v.count), "duplicates": v.maybe(v.count),
-        "late": v.maybe(lambda: {"counted": v.count(), "ignored": v.maybe(v.count)}), "fields": v.maybe(lambda: _some(v, lambda: _field(v))),
+        "late": v.maybe(lambda: {"counted": v.count()}), "too_late": v.maybe(v.count), "fields": v.maybe(lambda: _some(v, lambda: _field(v))),
         "new_features": v.maybe(v.ids),
         "new_segments": v.maybe(lambda: _some(v, lambda: {"by": v.id(), "value": v.id()})), "metrics": v.maybe(lambda: _some(v, lambda: _metric(v))),
         "gaps": v.maybe(lambda: _some(v, lambda: _gap(v))),
@@ -263,7 +263,7 @@ def _of_checks(row):
         "label_delay_s": None,
     }
     cut = row.pop("cut") or {"entry": {"chain": None, "seq": None}, "frontier": {}}
-    late = row.pop("late") or {"counted": 0, "ignored": 0}
+    late = row.pop("late") or {"counted": 0}
     names = ("condition", "last_at", "gap_s", "max_gap_s", "rate", "usual_rate", "rate_factor")
     row["fields"] = [_flat(field) for field in row["fields"]]
     row["metrics"] = [_flat(metric) for metric in row["metrics"]]
@@ -283,7 +283,7 @@ def _of_checks(row):
         | _prefixed("baseline", baseline, ("id", "sha256"))
         | _prefixed("silence", silence, names)
         | _prefixed("window", window, ("start", "end", "index", "after", "upto"))
-        | {"label_delay_s": window["label_delay_s"], "late_counted": late["counted"], "late_ignored": late["ignored"]}
+        | {"label_delay_s": window["label_delay_s"], "late_counted": late["counted"]}
         | {"cut_chain": cut["entry"]["chain"], "cut_seq": cut["entry"]["seq"], "cut_frontier": cut["frontier"]}
     )  # fmt: skip
 

@@ -127,10 +127,9 @@ class CheckCut(Part):
 
 
 class CheckLate(Part):
-    """Predictions of the model that came after the window they belong to had closed."""
+    """Predictions of the window that came after it had closed; absent where none did."""
 
     counted: Annotated[Count, null_as(0)] = Field(default=0, description="Counted in this check.", examples=[2])
-    ignored: Annotated[Count, null_as(0)] = Field(default=0, description="Too late for that.", examples=[1])
 
 
 class CheckSegment(Part):
@@ -301,7 +300,7 @@ class LookBack(Part):
 
 
 class CheckCondition(Part):
-    """What an alert is about, beside the model and its version."""
+    """What an alert is about, beside the model, its version and the monitor."""
 
     kind: Literal["drift", "performance", "bias", "silence"] = Field(description="Its kind.", examples=["drift"])
     name: Id | None = Field(default=None, description="The field or metric.", examples=["dep_delay"])
@@ -349,6 +348,12 @@ class CheckCompleted(Data):
         default=0, description="Repeats that were not counted.", examples=[0]
     )
     late: CheckLate | None = Field(default=None, description="Predictions that came late.")
+    too_late: Annotated[Count, null_as(0)] = Field(
+        default=0,
+        description="Predictions of earlier windows, counted in none because they came even after the last chance for"
+        " late ones: those since the check before of the same monitor, version, kind and delay; repeats included.",
+        examples=[1],
+    )
     fields: Annotated[list[CheckField], Listed] = Field(default_factory=list, description="Fields by segment.")
     new_features: Annotated[list[Text], Listed] = Field(
         default_factory=list, description="Features in predictions that the baseline lacks.", examples=[["gate"]]
@@ -428,9 +433,24 @@ def check_id(
 
 
 def alert_id(
-    condition: CheckCondition, *, model_id: str, model_version: str, first_window: CheckWindow | Mapping[str, Any]
+    condition: CheckCondition,
+    *,
+    model_id: str,
+    model_version: str,
+    monitor_id: str,
+    first_window: CheckWindow | Mapping[str, Any],
 ) -> str:
-    """Return the id of an alert, 64 hex digits. `first_window` is that of the check that raised it."""
+    """Return the id of an alert, 64 hex digits. `first_window` is that of the check that raised it.
+
+    The monitor is named by its id and not by its hash: an alert outlives a change of the monitor that raised it, while
+    two monitors of one model, whose limits differ, have two alerts.
+    """
     return content_hash(
-        {"model": model_id, "version": model_version, "condition": condition, "first_window": first_window}
+        {
+            "model": model_id,
+            "version": model_version,
+            "monitor": monitor_id,
+            "condition": condition,
+            "first_window": first_window,
+        }
     )

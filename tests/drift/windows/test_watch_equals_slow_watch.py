@@ -11,6 +11,8 @@ import json
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
+from modeltrail.drift.windows.narrow import Change, NarrowRows, Tick
+from modeltrail.drift.windows.order import Position
 from modeltrail.drift.windows.passed import Frontier, passed
 from modeltrail.drift.windows.watch import Watch
 from tests.drift.slow_watch import slow_fold
@@ -132,6 +134,28 @@ def test_begun_anew_with_every_model_at_its_own_last_closing(log):
         [closing for closing in found if closing.model_id in last],
         [closing for closing in expected if closing.x >= last[closing.model_id].x],
     )
+
+
+@ORDERED
+@given(logs())
+def test_a_tick_is_wanted_exactly_when_it_shows_something(log):
+    """While anything is overdue, a tick at the last moment before shows nothing, and the next one does."""
+    watch = Watch()
+    watch.feed(log.rows(), log.changes)
+    seq = len(log.changes)
+    for _ in range(50):
+        wanted = watch.overdue(2**44)
+        if not wanted:
+            return
+        first = min(wanted, key=lambda each: each.due_ms)
+        mine = [each for each in wanted if each.model_id == first.model_id]
+        event(f"ticks wanted: {min(len(mine), 3)}")
+        for at_ms, shows in ((first.due_ms, False), (first.due_ms + 1, True)):
+            seq += 1
+            made = watch.feed(NarrowRows.empty(), [Change(Position.at(at_ms, CHECKS, seq), Tick(first.model_id))])
+            assert bool(made) is shows
+            assert all(closing.closed_by == "silence" for closing in made)
+    raise AssertionError("ticks without end")
 
 
 @ORDERED

@@ -300,6 +300,7 @@ def _check(closing: Closing, baseline: Baseline | None) -> CheckCompleted:
         incomplete=list(closing.incomplete),
         closed_by=closing.closed_by,
         supersedes=closing.supersedes,
+        too_late=closing.too_late,
         versions=VERSIONS,
     )
 
@@ -333,6 +334,7 @@ def _alert_id(closing: Closing, subject: Subject) -> str:
         condition_of(subject),
         model_id=closing.model_id,
         model_version=closing.model_version,
+        monitor_id=closing.monitor.monitor_id,
         first_window=closing.check_window,
     )
 

@@ -83,6 +83,8 @@ class Closing:
     late        the window was passed before: this one supersedes an earlier check of it, or is the first one of a
                 window whose first entries came too late
     supersedes  id of the check that it replaces, None if there was none
+    too_late    predictions since the check before (of this monitor, version, kind and delay) that came when every
+                window which held them was beyond the horizon for late ones; repeats are not told apart
     label_delay_s  of a performance check: how long the truth was waited for; it holds the metrics with that delay
     incomplete  partitions that were not waited for
     ended       nothing is looked at: the monitor was changed, and does not make such checks any more; what they told
@@ -102,6 +104,7 @@ class Closing:
     closed_by: ClosedBy
     late: bool = False
     supersedes: str | None = None
+    too_late: int = 0
     label_delay_s: int = 0
     silence: Silence | None = None
     incomplete: tuple[str, ...] = ()

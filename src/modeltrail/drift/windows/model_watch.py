@@ -7,12 +7,13 @@ one, and the state before each is what a fold row by row would have had there.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from modeltrail.drift.windows.closing import ClosedBy, Closing, ClosingKind, Silence, Window
+from modeltrail.drift.windows.feed import Feed, Predictions
 from modeltrail.drift.windows.narrow import BaselineNamed, Change, Tick
 from modeltrail.drift.windows.order import Cut, Position, joined
 from modeltrail.drift.windows.registry import Baselines, MonitorInForce, Unit
@@ -25,41 +26,10 @@ from modeltrail.events.models import MonitorAdvanced
 from modeltrail.events.moment import parse_moment
 from modeltrail.events.monitors import MonitorConfigured
 
-__all__ = ["FOLD_FORMAT", "Feed", "ModelWatch", "Predictions"]
+__all__ = ["FOLD_FORMAT", "ModelWatch"]
 
 FOLD_FORMAT = 1
 """The form of `Closing.fold`."""
-
-
-class Feed(Protocol):
-    """All entries that are being folded."""
-
-    snapshots: bool
-    incomplete: tuple[str, ...]
-
-    def cut(self, at: int) -> dict[str, int]:
-        """Return the cut before row `at` of the feed."""
-        ...
-
-    def position(self, at: int) -> Position:
-        """Return where row `at` stands."""
-        ...
-
-
-class Predictions(NamedTuple):
-    """The predictions of one model in a feed, columns as in NarrowRows; `at` are their rows in the feed."""
-
-    at: NDArray[np.int64]
-    time_us: NDArray[np.int64]
-    log_time: NDArray[np.int64]
-    version: NDArray[np.int32]
-    versions: tuple[str, ...]
-
-    def take(self, which: Any) -> "Predictions":
-        """Return the predictions that a slice or a mask chooses."""
-        return Predictions(
-            self.at[which], self.time_us[which], self.log_time[which], self.version[which], self.versions
-        )
 
 
 class _Entry(NamedTuple):
@@ -101,6 +71,7 @@ class ModelWatch:
     def __init__(self, model_id: str) -> None:
         self.model_id = model_id
         self._watermark = NEVER
+        self._advanced_ms = 0
         self._known: dict[str, _Known] = {}
         self._baselines = Baselines()
         self._monitors: dict[str, MonitorInForce] = {}
@@ -135,16 +106,20 @@ class ModelWatch:
         return monitor_id in self._monitors
 
     def overdue(self, now_ms: int) -> list[Overdue]:
-        """Return each monitor by which the model has been silent for too long, by the clock."""
+        """Return each monitor that wants a tick, by the clock.
+
+        Either the model has been silent for too long, which no entry shows, or it is silent and the wait for the truth
+        of one of its windows is over.
+        """
         found = []
         for monitor_id, in_force in sorted(self._monitors.items()):
             last = self._last(in_force)
             silence = in_force.silence
-            if silence is None or last is None or silence.silent_version is not None:
+            if silence is None or last is None:
                 continue
             last_ms, version = last
-            if now_ms > silence.due_ms(last_ms):
-                due_ms = silence.due_ms(last_ms)
+            due_ms = silence.due_ms(last_ms) if silence.silent_version is None else self._truth_due_ms(in_force)
+            if due_ms is not None and now_ms > due_ms:
                 found.append(Overdue(self.model_id, version, monitor_id, in_force.sha256, last_ms, due_ms))
         return found
 
@@ -155,6 +130,8 @@ class ModelWatch:
             "model": self.model_id,
             "cut": dict(cut),
             "watermark": None if self._watermark == NEVER else self._watermark,
+            # One that predictions have followed counts no more, and is not known where these alone were summed up.
+            "advanced_ms": self._advanced_ms if self._moved_ms == self._advanced_ms else 0,
             "versions": {
                 version: [known.first_us, known.last_us, known.last_ms]
                 for version, known in sorted(self._known.items())
@@ -172,6 +149,7 @@ class ModelWatch:
         found._read = dict(state.get("cut", {}))
         watermark = state.get("watermark")
         found._watermark = NEVER if watermark is None else watermark
+        found._advanced_ms = state.get("advanced_ms", 0)
         found._known = {version: _Known(*known) for version, known in state.get("versions", {}).items()}
         found._baselines.restore(found.model_id, state.get("baselines", []))
         for monitor in state.get("monitors", ()):
@@ -333,22 +311,31 @@ class ModelWatch:
                 for waiting in in_force.runs.over(through):
                     self._run(in_force, waiting.run, waiting.label_delay_s, entry)
         self._watermark = through
+        self._advanced_ms = position.log_time
 
     def _tick(self, position: Position, at: int, feed: Feed) -> None:
-        told = []
+        told, silent = [], []
         for in_force in self._monitors.values():
             last, silence = self._last(in_force), in_force.silence
-            if silence is not None and last is not None and silence.would_tell(position.log_time, last[0]):
+            if silence is None or last is None:
+                continue
+            if silence.would_tell(position.log_time, last[0]):
                 told.append((in_force, silence, last))
-        if not told:
+            elif silence.silent_version is not None:
+                silent.append(in_force)
+        supposed = self._supposed(position.log_time)
+        due = [each for in_force in silent if (each := self._truth_due(in_force)) is not None and each <= supposed]
+        if not told and not due:
             return
         entry = self._entry(at, position, "silence", feed)
         for in_force, silence, last in told:
             self._silence(in_force, last[1], silence.at_tick(*last), silence.due_ms(last[0]), entry)
-            self._close_early([each for each in self._known if in_force.watches(each)], entry)
+            self._close_early(self._watched(in_force), entry)
+        for in_force in [*silent, *(in_force for in_force, _, _ in told)]:
+            self._close_truth(self._watched(in_force), supposed, entry)
 
     def _close_early(self, versions: list[str], entry: _Entry) -> None:
-        """Close what is open of these versions, whoever watches them; the truth is still waited for."""
+        """Close what is open of these versions, whoever watches them; see `_close_truth` for the truth of them."""
         for in_force in self._monitors.values():
             mine = [version for version in versions if in_force.watches(version)]
             if in_force.drift is not None:
@@ -359,6 +346,48 @@ class ModelWatch:
                     run = in_force.runs.end(version, entry.cut)
                     if run is not None:
                         self._ended(in_force, run, self._watermark, entry)
+
+    def _close_truth(self, versions: list[str], supposed: int, entry: _Entry) -> None:
+        """Close the windows of these versions whose truth would not be waited for any longer at a watermark."""
+        for in_force in self._monitors.values():
+            mine = [version for version in versions if in_force.watches(version)]
+            for delay, spans in in_force.performance.items():
+                for due in spans.close_early(self._watermark, mine, supposed=supposed):
+                    self._span(in_force, delay, spans, due, entry)
+            if in_force.runs is not None:
+                for waiting in in_force.runs.over(supposed, mine):
+                    self._run(in_force, waiting.run, waiting.label_delay_s, entry)
+
+    def _truth_due(self, silent: MonitorInForce) -> int | None:
+        """Return from which watermark on `_close_truth` closes anything more of what a silent monitor looks at."""
+        found: list[int | None] = []
+        for in_force in self._monitors.values():
+            mine = [version for version in self._watched(silent) if in_force.watches(version)]
+            found += [spans.next_early(self._watermark, mine) for spans in in_force.performance.values()]
+            if in_force.runs is not None:
+                found.append(in_force.runs.next_over(mine))
+        return min((due for due in found if due is not None), default=None)
+
+    def _truth_due_ms(self, silent: MonitorInForce) -> int | None:
+        """Return the last log time at which a tick does not close anything more, None where nothing is waited for."""
+        due = self._truth_due(silent)
+        return None if due is None else self._moved_ms + -(-(due - self._event_time) // 1000) - 1
+
+    def _supposed(self, log_time: int) -> int:
+        """Return where the watermark would be had it gone on, since it moved last, as log time has."""
+        return self._event_time + max(0, log_time - self._moved_ms) * 1000
+
+    @property
+    def _event_time(self) -> int:
+        return 0 if self._watermark == NEVER else self._watermark
+
+    @property
+    def _moved_ms(self) -> int:
+        """Log time of the last prediction, or of the last `monitor.advanced` behind it that moved the watermark."""
+        return max((self._advanced_ms, *(known.last_ms for known in self._known.values())))
+
+    def _watched(self, in_force: MonitorInForce) -> list[str]:
+        return [version for version in self._known if in_force.watches(version)]
 
     # ---- closings
 
@@ -387,6 +416,7 @@ class ModelWatch:
             entry,
             late=due.late,
             supersedes=due.supersedes.check_id if isinstance(due.supersedes, Closing) else due.supersedes,
+            too_late=due.too_late,
             label_delay_s=delay or 0,
         )
         spans.checked(due.version, due.end_us, closing)
@@ -416,6 +446,7 @@ class ModelWatch:
         *,
         late: bool = False,
         supersedes: str | None = None,
+        too_late: int = 0,
         label_delay_s: int = 0,
         silence: Silence | None = None,
         ended: bool = False,
@@ -434,6 +465,7 @@ class ModelWatch:
             closed_by=entry.closed_by,
             late=late,
             supersedes=supersedes,
+            too_late=too_late,
             label_delay_s=label_delay_s,
             silence=silence,
             incomplete=entry.incomplete,

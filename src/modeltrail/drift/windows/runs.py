@@ -4,7 +4,7 @@ every 3      p p p|p p p|p p          a run closes at its last prediction, which
 truth        .....x.....x             performance waits until the watermark has gone on by the delay
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -110,12 +110,16 @@ class Runs:
         self._waiting.extend(each for each in waiting if each.label_delay_s)
         return [each for each in waiting if not each.label_delay_s]
 
-    def over(self, watermark: int) -> list[Waiting]:
-        """Return the runs whose wait is over at a watermark, and wait for them no longer."""
-        over = [waiting for waiting in self._waiting if waiting.due_us <= watermark]
+    def over(self, watermark: int, versions: Collection[str] | None = None) -> list[Waiting]:
+        """Return the runs (of some versions) whose wait is over at a watermark, and wait for them no longer."""
+        over = [each for each in self._waited(versions) if each.due_us <= watermark]
         if over:
-            self._waiting = [waiting for waiting in self._waiting if waiting.due_us > watermark]
+            self._waiting = [each for each in self._waiting if each not in over]
         return over
+
+    def next_over(self, versions: Collection[str]) -> int | None:
+        """Return at which watermark the next wait for a run of some versions is over; None where none is waited for."""
+        return min((waiting.due_us for waiting in self._waited(versions)), default=None)
 
     def snapshot(self) -> dict[str, Any]:
         """Return the state as JSON."""
@@ -139,6 +143,9 @@ class Runs:
             for version, counted in state.get("versions", {}).items()
         }
         self._waiting = [Waiting(due_us, delay, Run(*run)) for due_us, delay, *run in state.get("waiting", ())]
+
+    def _waited(self, versions: Collection[str] | None) -> list[Waiting]:
+        return [waiting for waiting in self._waiting if versions is None or waiting.run.version in versions]
 
     def _of(self, version: str) -> _Count:
         return self._counts.setdefault(version, _Count(0, 0, self._began))

@@ -7,6 +7,17 @@
 
 A tick is an entry that the watch itself had chained when by its clock the model was overdue. Where there was none, the
 next prediction shows that the model was silent before it: both changes are told at that entry.
+
+While a model is silent its watermark stands still, and what waits for the truth would wait for ever. So then event time
+is taken to go on as log time does: a tick closes the windows whose truth would not be waited for any longer
+
+    event time   1 2 3|                          window 0-3, whose truth is waited for until 3 + 6
+    log time     1 2 3 . . . . . . . T . T
+                                     |   |
+                                silent   10 = 3 + 7: closed by silence, with the truth that has come by then
+
+Without a limit of silence nobody can tell a model that is dead from one that has nothing to do: its windows wait until
+it predicts again, or until `monitor.advanced` says that all has been sent.
 """
 
 from collections.abc import Mapping
@@ -21,7 +32,10 @@ __all__ = ["Overdue", "SilenceWatch"]
 
 
 class Overdue(NamedTuple):
-    """A model that has been silent for too long by the clock, and no entry of the ledger shows it yet."""
+    """A model that has been silent for too long by the clock, or that is silent and waits for no truth any longer.
+
+    No entry of the ledger shows it yet.
+    """
 
     model_id: str
     model_version: str

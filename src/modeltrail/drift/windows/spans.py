@@ -8,8 +8,9 @@ is due when the watermark reaches its end plus lateness plus delay; it closes at
     late                  b'                     of window 1, after x1: supersedes at x2
     none of   |........|                         without entries no check; late entries alone still give one
 
-Late entries count for `horizon` steps, a step being an entry that closes a window in time. An entry whose time is too
-far ahead of its log time opens no window and makes none late; it counts where another entry closes the window.
+Late entries count for `horizon` steps, a step being an entry that closes a window in time. Those that come still later,
+so that no window will ever hold them, are numbered in the version's next check. An entry whose time is too far ahead of
+its log time opens no window and makes none late; it counts where another entry closes the window.
 """
 
 from collections.abc import Mapping
@@ -37,6 +38,8 @@ class Due(NamedTuple):
     late: bool
     supersedes: Closing | str | None
     """The check before, or its id."""
+    too_late: int
+    """Entries of the version since its check before that no window holds any more."""
 
 
 @dataclass(slots=True)
@@ -50,6 +53,7 @@ class _Open:
     """Ends of passed windows that got entries since."""
     checks: dict[int, Closing | str] = field(default_factory=dict)
     """The last check of each window that is closed and within the horizon, by the window's end."""
+    too_late: int = 0
 
 
 class _Seen(NamedTuple):
@@ -115,11 +119,13 @@ class Spans:
                 continue
             rows = slice(begin, end)
             opened = self._open.setdefault(version, _Open())
-            opened.panes.update(dict.fromkeys(seen.panes[rows][seen.in_time[rows]].tolist(), NEVER))
+            in_time = seen.in_time[rows]
+            opened.panes.update(dict.fromkeys(seen.panes[rows][in_time].tolist(), NEVER))
             first_late, last_late = seen.first_late[rows], seen.last_late[rows]
             if (first_late <= last_late).any():
                 ends = self._panes.ends(first_late, last_late)
                 opened.dirty.update(ends[ends + self._extra > self._passed_for_good].tolist())
+                opened.too_late += int((~in_time & (last_late + self._extra <= self._passed_for_good)).sum())
         self._absorbed = until
 
     def close(self, before: int, watermark: int) -> list[Due]:
@@ -140,23 +146,35 @@ class Spans:
         self._forget(watermark)
         return due
 
-    def close_early(self, watermark: int, versions: list[str]) -> list[Due]:
-        """Close every open window that ends by the end of the version's last pane, though it is not due."""
+    def close_early(self, watermark: int, versions: list[str], *, supposed: int = _ALWAYS) -> list[Due]:
+        """Close every open window that ends by the end of the version's last pane, though it is not due.
+
+        `supposed`: only what would be due if the watermark were there.
+        """
         ended: dict[str, list[int]] = {}
         for version in versions:
             opened = self._open.get(version)
             if opened is None or not (opened.panes or opened.dirty):
                 continue
-            ended[version] = []
-            if opened.panes:
-                last_pane = np.array([max(opened.panes)], dtype=np.int64)
-                until = int(self._panes.first_ends(last_pane)[0])
-                first, last = self._waiting(opened, watermark)
-                ended[version] = self._panes.ends(first, np.minimum(last, until)).tolist()
+            until = min(self._last_early(opened), supposed - self._extra)
+            ends = self._early(opened, watermark, until)
+            if ends or opened.dirty:
+                ended[version] = ends
+            if ends:
                 opened.panes = {pane: max(until, closed) for pane, closed in opened.panes.items()}
         due = self._made(ended) if ended else []
         self._forget(watermark)
         return due
+
+    def next_early(self, watermark: int, versions: list[str]) -> int | None:
+        """Return from which supposed watermark on `close_early` closes another window; None where none is open."""
+        ends = [
+            end
+            for version in versions
+            if (opened := self._open.get(version)) is not None
+            for end in self._early(opened, watermark, self._last_early(opened))[:1]
+        ]
+        return min(ends) + self._extra if ends else None
 
     def checked(self, version: str, end_us: int, closing: Closing) -> None:
         """Remember the check of a window, as long as a late entry may supersede it."""
@@ -177,9 +195,10 @@ class Spans:
                         [end, check if isinstance(check, str) else check.check_id]
                         for end, check in sorted(opened.checks.items())
                     ],
+                    "too_late": opened.too_late,
                 }
                 for version, opened in sorted(self._open.items())
-                if opened.panes or opened.dirty or opened.checks
+                if opened.panes or opened.dirty or opened.checks or opened.too_late
             },
         }
 
@@ -192,6 +211,7 @@ class Spans:
                 {pane[0]: pane[1] if len(pane) > 1 else NEVER for pane in opened.get("panes", ())},
                 set(opened.get("dirty", ())),
                 dict(opened.get("checks", ())),
+                opened.get("too_late", 0),
             )
             for version, opened in state.get("versions", {}).items()
         }
@@ -225,6 +245,18 @@ class Spans:
             self._panes.last_ends(panes),
         )
 
+    def _last_early(self, opened: _Open) -> int:
+        """Return the end of the last window that may close early: later ones would hold less and less."""
+        if not opened.panes:
+            return NEVER
+        return int(self._panes.first_ends(np.array([max(opened.panes)], dtype=np.int64))[0])
+
+    def _early(self, opened: _Open, watermark: int, until: int) -> list[int]:
+        """Return the ends of the windows that are still to close and end at an instant or before, rising."""
+        first, last = self._waiting(opened, watermark)
+        ends: list[int] = self._panes.ends(first, np.minimum(last, until)).tolist()
+        return ends
+
     def _made(self, ended: Mapping[str, list[int]]) -> list[Due]:
         """Return what is to be checked: windows that ended, and all that got late entries, of every version."""
         due = []
@@ -233,7 +265,8 @@ class Spans:
             for end in sorted(ends | opened.dirty):
                 before = opened.checks.get(end)
                 late = before is not None or end not in ends
-                due.append(Due(version, self._panes.start_of(end), end, late, before))
+                due.append(Due(version, self._panes.start_of(end), end, late, before, opened.too_late))
+                opened.too_late = 0
             opened.dirty = set()
         return due
 

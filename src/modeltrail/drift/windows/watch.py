@@ -21,7 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modeltrail.drift.windows.closing import Closing
-from modeltrail.drift.windows.model_watch import ModelWatch, Predictions
+from modeltrail.drift.windows.feed import Predictions
+from modeltrail.drift.windows.model_watch import ModelWatch
 from modeltrail.drift.windows.narrow import Change, NarrowRows, Tick
 from modeltrail.drift.windows.order import Cut, Position, joined
 from modeltrail.drift.windows.silence import Overdue
@@ -51,6 +52,11 @@ class Watch:
     def cut(self) -> dict[str, int]:
         """The last seq of each chain that was fed, or that was taken as read."""
         return dict(self._cut)
+
+    @property
+    def models(self) -> list[str]:
+        """The models of which anything is known."""
+        return sorted(self._models)
 
     def restore(self, fold: Mapping[str, Any]) -> None:
         """Go on for one model from `Closing.fold`. ValueError for a format that is not known."""

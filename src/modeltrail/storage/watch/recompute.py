@@ -54,6 +54,7 @@ def closing_of(reader: Reader, check: CheckCompleted) -> Closing:
         closed_by=check.closed_by,
         late=check.late is not None,
         supersedes=check.supersedes,
+        too_late=check.too_late,
         label_delay_s=check.window.label_delay_s or 0,
         silence=_silence(check),
         incomplete=tuple(check.incomplete),
