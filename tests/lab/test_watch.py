@@ -19,6 +19,7 @@ WITHIN = {
     "nobody-waits": 120,
     "one-number-cut": 40,
     "runs-without-a-cut": 60,
+    "sums-up-too-much": 10,
 }
 
 
@@ -52,13 +53,13 @@ def test_many_entries_of_one_moment_and_memory_for_fewer(seed):
     assert world.problems == []
 
 
-@pytest.mark.parametrize("seed", [3])  # a log that lasts for minutes
+@pytest.mark.parametrize("seed", [1, 3, 5, 8, 9])  # logs that last for minutes; models without monitor, and by count
 def test_a_restart_reads_little_of_what_was_checked(seed):
     quiet = World(a_log(seed))
     quiet.run()
     restarted = World(a_log(seed), Trouble(seed=61 + seed, kill_every_s=2.0))
     assert differences(restarted.run(), expected(a_log(seed))) == []
-    assert restarted.deaths > 9
+    assert restarted.deaths > 7
     # From the first entry on, each of these sessions would have read half of the log on average.
     assert restarted.rows_read - quiet.rows_read < restarted.deaths * quiet.rows_read / 3
 

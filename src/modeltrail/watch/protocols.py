@@ -24,6 +24,7 @@ __all__ = [
     "Layout",
     "Ledger",
     "Observer",
+    "Part",
     "Publisher",
     "Since",
     "Told",
@@ -69,6 +70,13 @@ class Since(NamedTuple):
 
     cut: Cut
     log_time: int
+
+
+class Part(NamedTuple):
+    """Predictions in watch order, and through which log_time none is left out."""
+
+    rows: NarrowRows
+    through: int
 
 
 class Told(NamedTuple):
@@ -117,13 +125,33 @@ class Ledger(Protocol):
         """Return what all chains of `models` and `checks` tell, up to `ends`."""
         ...
 
-    async def predictions(self, since: Mapping[str, Since], ends: Mapping[Chain, Frontier]) -> NarrowRows | None:
-        """Return predictions up to `ends`: of some models each one from where `since` says; None where some are hidden.
+    async def entries(self, places: Collection[tuple[Chain, int]]) -> NarrowRows:
+        """Return those of some entries of chains of `predictions`, by chain and seq, that are valid predictions."""
+        ...
 
-        Of what has a smaller log_time than that, and of other models, only those rows are there, of each version, that
-        have the first and the last event time (of those not too far ahead of their own log_time), and the last
-        log_time.
+    async def outermost(
+        self, before: Mapping[str, int], otherwise: int, ends: Mapping[Chain, Frontier]
+    ) -> NarrowRows | None:
+        """Return what predictions up to `ends` come to; None where some cannot be seen.
+
+        Of each version of a model, of all those with a smaller log_time than `before` says, or `otherwise` of a model
+        that it does not name: those rows that have the first and the last event time (of those not too far ahead of
+        their own log_time), and the last log_time.
         """
+        ...
+
+    async def predictions(
+        self, since: Mapping[str, Since], ends: Mapping[Chain, Frontier], *, behind: int, through: int, most: int
+    ) -> Part:
+        """Return the next predictions up to `ends` of some models, of each from where `since` says.
+
+        Their log_time is greater than `behind` and at most `through`. They are at most `most`, but all that have one
+        log_time. To be asked when `outermost` has shown that none is hidden.
+        """
+        ...
+
+    async def cuts(self, log_times: Collection[int], ends: Mapping[Chain, Frontier]) -> Mapping[int, Cut]:
+        """Return for each log_time the last entry before it, up to `ends`, of the chains of which `before` tells."""
         ...
 
     async def before(self, log_time: int, ends: Mapping[Chain, Frontier]) -> Mapping[Chain, Frontier]:

@@ -6,9 +6,11 @@ Every check carries the fold of its model as it was before the entry x that clos
                  fold  ^ its last check                ^ from here on, every entry of every chain
                         its own predictions only, as few as they are
 
-The entries of others only matter for cuts, and cuts only where something closes. Every entry is read from the first one
-at which something closes that no check tells of, or where predictions begin to be counted; at the latest from where
-chains may still bring entries. What is found is as good as what was folded from the first entry on.
+A model without a check has its own predictions read since its first monitor. What was before, and all of a model that
+nobody watches, comes to a few numbers, which the ledger is asked for.
+
+Every entry is read from the first one at which something closes that no check tells of; at the latest from where chains
+may still bring entries. What is found is as good as what was folded from the first entry on.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -20,8 +22,9 @@ from modeltrail.drift.windows import passed as order
 from modeltrail.drift.windows.closing import Closing
 from modeltrail.drift.windows.narrow import Change, NarrowRows
 from modeltrail.drift.windows.watch import Watch
-from modeltrail.events.monitors import CountWindow, MonitorConfigured
+from modeltrail.events.monitors import MonitorConfigured
 from modeltrail.ledger.chain import Chain, PartitionId
+from modeltrail.watch.catching_up import CatchUp, summed_up
 from modeltrail.watch.protocols import Broker, Clock, Frontier, Idle, LastCheck, Ledger, Since, Told
 
 __all__ = ["Questions", "Resumed", "Unit", "resume"]
@@ -33,6 +36,9 @@ NEAR_MS = 60_000
 
 AT_ONCE = 50
 """Checks that are asked for in one question to the ledger."""
+
+LOOKS = 5
+"""How often a table is asked again, once a second, that has not got every entry yet."""
 
 PRODUCER_GRACE_S = 10.0
 """How long to wait before a look at a broker that keeps the time of producers."""
@@ -75,6 +81,8 @@ class Questions:
     watched: frozenset[PartitionId]
     serves: Callable[[str], bool]
     grace_s: float | None
+    read_rows: int
+    """Predictions that are in memory at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +112,12 @@ class _Left:
 async def resume(given: Questions) -> Resumed | None:
     """Return where the share goes on; None where it can only begin at the first entry of the ledger.
 
-    That is so where nothing is there yet, or where a table that is asked has not got every entry.
+    That is so where nothing is there yet, or where a table that is asked does not get every entry.
     """
     ledger, patiently = given.ledger, given.patiently
     ends = await patiently(ledger.frontiers)
     limit, producer_time = await _passed(given, ends)
-    last = await patiently(partial(ledger.last_checks, ends))
+    last = await _seen(given, partial(ledger.last_checks, ends))
     if limit is None or last is None:
         return None
     last = [check for check in last if given.serves(check.model_id)]
@@ -118,30 +126,31 @@ async def resume(given: Questions) -> Resumed | None:
     folds = {
         model_id: fold for model_id, check in newest.items() if (fold := carries.get(Unit.of(check), {}).get("fold"))
     }
-    if len(folds) < len(newest):
-        return None
     told = await patiently(partial(ledger.told, ends))
     changes = [change for part in told for change in part.changes]
-    # Of a model without a check, only what came before its first monitor is summed up; the rest is read entry by entry.
     first = {model_id: at for model_id, at in _first_configured(given, changes).items() if model_id not in folds}
-    limit = min([limit, *(log_time - 1 for log_time in first.values())])
-    everything = {str(chain): end.seq for chain, end in ends.items()}
-    since = {model_id: Since(everything, log_time) for model_id, log_time in first.items()}
-    since |= {model_id: Since(fold["cut"], 0) for model_id, fold in folds.items()}
-    rows = await patiently(partial(ledger.predictions, since, ends))
-    if rows is None:
+    summed = dict.fromkeys(folds, 0) | {model_id: min(at, limit + 1) for model_id, at in first.items()}
+    outermost = await _seen(given, partial(ledger.outermost, summed, limit + 1, ends))
+    if outermost is None:
         return None
-    lefts = []
-    for model_id, fold in folds.items():
-        left = _behind_x(newest[model_id], fold, rows, changes)
-        if left is None:
-            return None
-        lefts.append(left)
-    watch, limit = _folded(given, lefts, rows, changes, limit)
-    # What was summed up must end before what is read entry by entry: else the outermost of the first part are unknown.
-    summed = [code for code, model in enumerate(rows.models) if model not in folds]
-    if any((rows.log_time[rows.model == code] > limit).any() for code in summed):
+    lefts = await _behind_x({model_id: newest[model_id] for model_id in folds}, folds, given, changes)
+    if lefts is None:
         return None
+    since = {left.fold["model"]: Since(left.fold["cut"], 0) for left in lefts}
+    since |= {model_id: Since({}, log_time) for model_id, log_time in first.items() if log_time <= limit}
+    catch_up = CatchUp(
+        folds=[*summed_up(outermost, given.serves).values(), *(left.fold for left in lefts)],
+        changes=changes,
+        serves=given.serves,
+        following=lambda behind, through, most: patiently(
+            lambda: ledger.predictions(since, ends, behind=behind, through=through, most=most)
+        ),
+        cuts=lambda log_times: patiently(lambda: ledger.cuts(log_times, ends)),
+        through=limit,
+        most=given.read_rows,
+    )
+    watch = await catch_up.run()
+    limit = catch_up.through
     before = await patiently(partial(ledger.before, limit + 1, ends))
     watch.take_as_read({str(chain): end.seq for chain, end in before.items()})
     return Resumed(
@@ -152,6 +161,16 @@ async def resume(given: Questions) -> Resumed | None:
         [part.after(limit) for part in told],
         producer_time,
     )
+
+
+async def _seen(given: Questions, ask: Callable[[], Awaitable[T | None]]) -> T | None:
+    """Return an answer, None where it cannot be given for some seconds: rows of a block come into tables one by one."""
+    for _ in range(LOOKS):
+        found = await given.patiently(ask)
+        if found is not None:
+            return found
+        await given.clock.sleep(1.0)
+    return None
 
 
 async def _passed(given: Questions, ends: Mapping[Chain, Frontier]) -> tuple[int | None, bool]:
@@ -205,46 +224,27 @@ def _first_configured(given: Questions, changes: Sequence[Change]) -> dict[str, 
     return first
 
 
-def _behind_x(check: LastCheck, fold: Mapping[str, Any], rows: NarrowRows, changes: Sequence[Change]) -> _Left | None:
-    """Fold the entry that closed last, alone, so that its cut is the one that was published; None if it is not there.
+async def _behind_x(
+    newest: Mapping[str, LastCheck],
+    folds: Mapping[str, Mapping[str, Any]],
+    given: Questions,
+    changes: Sequence[Change],
+) -> list[_Left] | None:
+    """Fold the entry that closed last of each model, alone, so that its cut is the one that was published.
 
-    What was chained later, though its place is before that entry, is late.
+    What was chained later, though its place is before that entry, is late. None where such an entry is not there.
     """
-    watch = Watch()
-    watch.restore(fold)
-    chain, seq = check.entry
-    x = rows.take((rows.seq == seq) & (rows.chain == rows.chains.index(chain))) if chain in rows.chains else None
-    told = [change for change in changes if change.position.of == chain and change.position.seq == seq]
-    if not told and (x is None or not len(x)):
-        return None
-    closings = watch.feed(NarrowRows.empty() if x is None else x, told)
-    mine = [closing for closing in closings if closing.model_id == check.model_id]
-    return _Left(watch.snapshot(check.model_id), mine)
-
-
-def _folded(
-    given: Questions, lefts: Sequence[_Left], rows: NarrowRows, changes: Sequence[Change], limit: int
-) -> tuple[Watch, int]:
-    """Fold what follows up to a log_time, at most to the last one before which no cut is needed; return that too."""
-    watch = Watch(serves=given.serves)
-    for left in lefts:
-        watch.restore(left.fold)
-    cut_at = [
-        change.position.log_time
-        for change in changes
-        if isinstance(change.told, MonitorConfigured)
-        and _counts(change.told)
-        and given.serves(change.told.model_id)
-        and not watch.has_read(change.told.model_id, change.position)
-    ]
-    reached = min([limit, *(log_time - 1 for log_time in cut_at)])
-    passed = [change for change in changes if change.position.log_time <= reached]
-    closings = watch.feed(rows.through(reached)[0], passed)
-    if closings:
-        return _folded(given, lefts, rows, changes, min(closing.x.log_time for closing in closings) - 1)
-    return watch, reached
-
-
-def _counts(monitor: MonitorConfigured) -> bool:
-    """Whether a monitor counts predictions from the entry on that configured it."""
-    return monitor.enabled and (isinstance(monitor.window, CountWindow) or monitor.learn is not None)
+    rows = await given.patiently(lambda: given.ledger.entries({check.entry for check in newest.values()}))
+    lefts = []
+    for model_id, check in newest.items():
+        watch = Watch()
+        watch.restore(folds[model_id])
+        chain, seq = check.entry
+        x = rows.take((rows.seq == seq) & (rows.chain == rows.chains.index(chain))) if chain in rows.chains else None
+        told = [change for change in changes if change.position.of == chain and change.position.seq == seq]
+        if not told and (x is None or not len(x)):
+            return None
+        closings = watch.feed(NarrowRows.empty() if x is None else x, told)
+        mine = [closing for closing in closings if closing.model_id == model_id]
+        lefts.append(_Left(watch.snapshot(model_id), mine))
+    return lefts

@@ -149,6 +149,7 @@ class Session:
                 self._layout.watched,
                 self._serves,
                 self._options.grace_s,
+                self._options.read_rows,
             )
         )
         if resumed is None:

@@ -9,11 +9,12 @@ from modeltrail.drift.windows.stretch import AHEAD_US
 from modeltrail.events.checks import CheckCompleted, CheckCut, CheckEntry, CheckReference, CheckWindow
 from modeltrail.events.models import MonitorAdvanced
 from modeltrail.ledger.chain import Chain
-from modeltrail.storage.watch.history import entries_before, last_checks, own_predictions, told
+from modeltrail.storage.watch.history import cuts, entries_before, last_checks, outermost, own_predictions, told
+from modeltrail.storage.watch.history import entries as narrow_entries
 from modeltrail.storage.watch.narrow import read_narrow
 from modeltrail.watch.protocols import Frontier, Since
 from tests.storage.maker import BOTH_MODES, ChainMaker, insert
-from tests.storage.watch.log import Log
+from tests.storage.watch.log import MODEL, Log
 
 
 def ends_of(*chains):
@@ -52,60 +53,148 @@ def listed(rows):
     }  # fmt: skip
 
 
+def in_parts(reader, since, ends, *, through=10**9, most=10**6):
+    """All predictions, and how many parts they came in; each part has whole log times behind those of the one before."""
+    parts, behind = [], -1
+    while behind < through:
+        rows, until = own_predictions(reader, since, ends, behind=behind, through=through, most=most)
+        assert not len(rows) or behind < rows.log_time.min() <= rows.log_time.max() <= until
+        parts.append(rows)
+        behind = until
+    return NarrowRows.concatenate(parts), len(parts)
+
+
 @pytest.mark.parametrize("seed", range(4))
-def test_predictions_are_each_from_where_they_are_wanted_and_before_only_the_outermost(client, reader, seed):
+def test_predictions_are_each_from_where_they_are_wanted_a_bounded_number_at_a_time(client, reader, seed):
     log = drawn(seed)
     log.insert(client)
-    every = entries(reader, log.chains)
     cut = {str(log.chains[0].chain): 7, str(log.chains[1].chain): 20}
     since = {"a": Since(cut, 0), "b": Since({}, 400_200)}
     ends = ends_of(*log.chains)
     ends[log.chains[2].chain] = Frontier(25, 0)
-    found = own_predictions(reader, since, ends)
-    within = {row for row in every if row[1] <= ends[row[0]].seq}
-    rest = {row for row in within if row[4] == "c" or (row[4] == "b" and row[2] < 400_200)}
-    detailed = {row for row in within - rest if row[4] == "b" or row[1] > cut.get(str(row[0]), -1)}
+    wanted = {
+        row
+        for row in entries(reader, log.chains)
+        if row[1] <= ends[row[0]].seq and row[2] <= 400_350
+        and ((row[4] == "b" and row[2] >= 400_200) or (row[4] == "a" and row[1] > cut.get(str(row[0]), -1)))
+    }  # fmt: skip
+    for most in (1, 7, 10**6):
+        rows, parts = in_parts(reader, since, ends, through=400_350, most=most)
+        assert listed(rows) == wanted
+        assert len(rows) == len(wanted)
+        assert (parts > 3) == (most < 10)
+    assert len(own_predictions(reader, {}, ends, behind=-1, through=10**9, most=9).rows) == 0
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_was_before_comes_to_the_outermost_of_each_version(client, reader, seed):
+    log = drawn(seed)
+    log.insert(client)
+    ends = ends_of(*log.chains)
+    ends[log.chains[2].chain] = Frontier(25, 0)
+    before = {"a": 0, "b": 400_200}
+    rest = {
+        row
+        for row in entries(reader, log.chains)
+        if row[1] <= ends[row[0]].seq and row[2] < before.get(row[4], 400_300)
+    }
+    found = outermost(reader, before, 400_300, ends)
     got = listed(found)
-    assert len(found) == len(got)
-    assert detailed <= got
-    assert got - detailed <= rest
-    assert len(got - detailed) <= 12
+    assert len(found) == len(got) <= 12
+    assert got <= rest
     for model, version in {row[4:] for row in rest}:
         whole = [row for row in rest if row[4:] == (model, version)]
-        some = [row for row in got - detailed if row[4:] == (model, version)]
+        some = [row for row in got if row[4:] == (model, version)]
         assert max(row[2] for row in some) == max(row[2] for row in whole)
         sane, sane_got = ([row[3] for row in rows if row[3] <= row[2] * 1000 + AHEAD_US] for rows in (whole, some))
         assert (min(sane_got), max(sane_got)) == (min(sane), max(sane))
+    assert len(outermost(reader, {"a": 0, "b": 0, "c": 0}, 400_300, ends)) == 0
+
+
+def test_single_entries_are_found_where_they_are_predictions(client, reader):
+    log = drawn(6)
+    log.insert(client)
+    every = entries(reader, log.chains)
+    places = {(maker.chain, row.seq) for maker in log.chains for row in maker.rows[::5]}
+    assert listed(narrow_entries(reader, places)) == {row for row in every if row[:2] in places}
+    assert 0 < len(narrow_entries(reader, places)) < len(places)
+    assert len(narrow_entries(reader, ())) == 0
 
 
 def test_a_typed_table_that_lacks_a_row_has_no_answer(client, reader):
     log = drawn(9)
     log.insert(client)
     ends = ends_of(*log.chains)
-    assert own_predictions(reader, {}, ends) is not None
+    assert outermost(reader, {}, 10**9, ends) is not None
     chain, seq = next((row.chain, row.seq) for row in log.rows if row.type == "modeltrail.prediction.recorded.v1")
     client.command(
         "DELETE FROM predictions WHERE chain = {chain:String} AND seq = {seq:Int64}",
         parameters={"chain": str(chain), "seq": seq},
         settings={"lightweight_deletes_sync": 2},
     )
-    assert own_predictions(reader, {}, ends) is None
+    assert outermost(reader, {}, 10**9, ends) is None
 
 
-def test_a_record_in_two_epochs_counts_once_and_open_epochs_are_read_from_the_ledger(client, reader):
+@pytest.mark.parametrize("merged", [False, True])
+def test_a_record_in_several_epochs_stands_in_each_of_them_as_in_the_ledger(client, reader, merged):
+    """epoch 0   0 1 2 3 4 5              typed, once merged: 0 1 2 3 4 5 in epoch 0, 6 in epoch 1, 7 in epoch 2
+    epoch 1         3 4 5 6
+    epoch 2             5 6 7"""
     log = Log()
     for number in range(6):
-        log.predict(log_ms=1000 + number, at_us=number)
+        log.predict(log_ms=1000 + number, at_us=number, model_id="ab"[number % 2])
     old = log.chains[0]
     new = old.next_epoch(3)
     for row in old.rows[3:]:
         new.again(row)
-    insert(client, [*old.rows, *new.rows])
-    client.command("OPTIMIZE TABLE predictions FINAL")
-    ends = ends_of(old, new)
-    assert own_predictions(reader, {}, ends) is not None
-    assert own_predictions(reader, {"m": Since({}, 0)}, ends) is None
-    assert own_predictions(reader, {"m": Since({str(old.chain): 5}, 0)}, ends) is not None
+    log.predict(to=new, log_ms=1006, at_us=6, model_id="a")
+    newest = new.next_epoch(5)
+    for row in new.rows[2:]:
+        newest.again(row)
+    log.predict(to=newest, log_ms=1007, at_us=7, model_id="a")
+    insert(client, [*old.rows, *new.rows, *newest.rows])
+    if merged:
+        client.command("OPTIMIZE TABLE predictions FINAL")
+    makers = (old, new, newest)
+    every, ends = entries(reader, makers), ends_of(*makers)
+    assert len(every) == 13
+    rows, _ = in_parts(reader, {"a": Since({str(old.chain): 1}, 0), "b": Since({}, 0)}, ends, most=2)
+    assert listed(rows) == {row for row in every if row[4] == "b" or (row[0], row[1]) != (old.chain, 0)}
+    assert len(rows) == 12
+    assert listed(outermost(reader, {"b": 0}, 1006, ends)) <= {row for row in every if row[4] == "a"}
+
+
+def test_a_topic_that_was_made_anew_has_no_record_twice(client, reader):
+    log = Log()
+    for number in range(6):
+        log.predict(log_ms=1000 + number, at_us=number)
+    new = log.chains[0].next_epoch(0)
+    for number in range(3):
+        log.predict(to=new, log_ms=2000 + number, at_us=number)
+    insert(client, [*log.rows, *new.rows])
+    every, ends = entries(reader, (*log.chains, new)), ends_of(*log.chains, new)
+    rows, _ = in_parts(reader, {MODEL: Since({}, 0)}, ends)
+    assert listed(rows) == every
+    assert len(rows) == 9
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_cuts_are_the_last_entries_before_each_moment(client, reader, seed):
+    log = drawn(20 + seed)
+    log.insert(client)
+    ends = ends_of(*log.chains)
+    ends[log.chains[1].chain] = Frontier(11, 0)
+    moments = [400_390, 0, 400_000, 400_010, 400_200, 900_000]
+    wanted = {
+        moment: {
+            str(maker.chain): max(seqs)
+            for maker in log.chains
+            if (seqs := [row.seq for row in maker.rows if row.log_time < moment and row.seq <= ends[maker.chain].seq])
+        }
+        for moment in moments
+    }
+    assert cuts(reader, moments, ends) == wanted
+    assert cuts(reader, [], ends) == {}
 
 
 def test_the_last_entry_before_a_moment_is_found_in_every_chain(client, reader):

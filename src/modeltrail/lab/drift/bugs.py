@@ -7,6 +7,7 @@
     nobody-waits               a restart reads on from the end of every chain, whatever others may still bring
     one-number-cut             a restart takes a cut for one number, the same in every chain
     runs-without-a-cut         a restart does not care where predictions began to be counted
+    sums-up-too-much           a restart sums up what a model predicted after its first monitor began, too
 
 Each is put in for as long as its context is entered.
 """
@@ -21,8 +22,9 @@ from modeltrail.drift.windows.model_watch import ModelWatch
 from modeltrail.events.monitors import MonitorConfigured
 from modeltrail.lab.drift.stores import MemoryLedger
 from modeltrail.ledger.chain import Chain
-from modeltrail.watch import limits, resume
+from modeltrail.watch import catching_up, limits, resume
 from modeltrail.watch.protocols import Frontier, LastCheck, Since
+from modeltrail.watch.reading import FOR_EVER
 from modeltrail.watch.session import Session
 
 __all__ = ["BUGS"]
@@ -74,12 +76,12 @@ def _nobody_waits() -> AbstractContextManager[object]:
 def _one_number_cut() -> AbstractContextManager[object]:
     right = MemoryLedger.predictions
 
-    async def wrong(self: MemoryLedger, since: Mapping[str, Since], ends: Mapping[Chain, Frontier]) -> Any:
+    async def wrong(self: MemoryLedger, since: Mapping[str, Since], ends: Mapping[Chain, Frontier], **how: int) -> Any:
         far = {model_id: max(each.cut.values(), default=-1) for model_id, each in since.items()}
         same = {
             model_id: Since(dict.fromkeys(each.cut, far[model_id]), each.log_time) for model_id, each in since.items()
         }
-        return await right(self, same, ends)
+        return await right(self, same, ends, **how)
 
     return patch.object(MemoryLedger, "predictions", wrong)
 
@@ -88,7 +90,16 @@ def _runs_without_a_cut() -> AbstractContextManager[object]:
     def wrong(_monitor: MonitorConfigured) -> bool:
         return False
 
-    return patch.object(resume, "_counts", wrong)
+    return patch.object(catching_up, "_counts", wrong)
+
+
+def _sums_up_too_much() -> AbstractContextManager[object]:
+    right = MemoryLedger.outermost
+
+    async def wrong(self: MemoryLedger, before: Mapping[str, int], _: int, ends: Mapping[Chain, Frontier]) -> Any:
+        return await right(self, {model_id: at and FOR_EVER for model_id, at in before.items()}, FOR_EVER, ends)
+
+    return patch.object(MemoryLedger, "outermost", wrong)
 
 
 class _both(AbstractContextManager[object]):  # noqa: N801 - used as a function
@@ -112,5 +123,6 @@ BUGS: Mapping[str, Callable[[], AbstractContextManager[object]]] = {
     "nobody-waits": _nobody_waits,
     "one-number-cut": _one_number_cut,
     "runs-without-a-cut": _runs_without_a_cut,
+    "sums-up-too-much": _sums_up_too_much,
 }
 """By name: what puts the mistake in, for as long as it is entered."""

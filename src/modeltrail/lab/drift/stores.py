@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from modeltrail.drift.windows.closing import Closing
@@ -14,9 +14,19 @@ from modeltrail.events.baselines import BaselineRegistered
 from modeltrail.events.checks import CheckCompleted
 from modeltrail.events.encode import Event
 from modeltrail.lab.drift.computing import computed
-from modeltrail.lab.drift.log import CHECKS, MODELS, PREDICTIONS, WALL_MS, Entry, chain_of, rows_of, told_of
+from modeltrail.lab.drift.log import (
+    CHECKS,
+    MODELS,
+    PREDICTIONS,
+    WALL_MS,
+    Entry,
+    Prediction,
+    chain_of,
+    rows_of,
+    told_of,
+)
 from modeltrail.ledger.chain import Chain, PartitionId
-from modeltrail.watch.protocols import Computed, Frontier, Idle, LastCheck, Layout, Since, Told
+from modeltrail.watch.protocols import Computed, Frontier, Idle, LastCheck, Layout, Part, Since, Told
 from modeltrail.watch.resume import Unit
 
 if TYPE_CHECKING:
@@ -135,25 +145,52 @@ class MemoryLedger:
                 found.append(Told(chain, rows, told_of(chain, entries)))
         return found
 
-    async def predictions(self, since: Mapping[str, Since], ends: Ends) -> NarrowRows | None:  # noqa: D102
+    async def entries(self, places: Collection[tuple[Chain, int]]) -> NarrowRows:  # noqa: D102
+        await self._answer()
+        found = [(chain, seq, self._world.log[chain.of][seq]) for chain, seq in places if chain.of in PREDICTIONS]
+        self._world.rows_asked_for += len(found)
+        return NarrowRows.concatenate([rows_of(chain, [entry], seq) for chain, seq, entry in found if entry.prediction])
+
+    async def outermost(self, before: Mapping[str, int], otherwise: int, ends: Ends) -> NarrowRows | None:  # noqa: D102
         await self._answer()
         if self._world.lacks_rows():
             return None
-        parts: list[NarrowRows] = []
-        outermost: dict[tuple[str, str], list[tuple[Chain, int, Entry]]] = {}
+        found: dict[tuple[str, str], list[tuple[Chain, int, Entry]]] = {}
+        for chain, seq, entry, made in self._predictions(ends):
+            if entry.log_time < before.get(made.model_id, otherwise):
+                found.setdefault(made[:2], []).append((chain, seq, entry))
+        some = [place for places in found.values() for place in _outermost(places)]
+        self._world.rows_asked_for += len(some)
+        return NarrowRows.concatenate([rows_of(chain, [entry], seq) for chain, seq, entry in some])
+
+    async def predictions(  # noqa: D102
+        self, since: Mapping[str, Since], ends: Ends, *, behind: int, through: int, most: int
+    ) -> Part:
+        await self._answer()
+        found = []
+        for chain, seq, entry, made in self._predictions(ends):
+            wanted = since.get(made.model_id)
+            if wanted is None or not max(behind + 1, wanted.log_time) <= entry.log_time <= through:
+                continue
+            if seq > wanted.cut.get(str(chain), -1):
+                found.append((entry.log_time, chain, seq, entry))
+        found.sort(key=lambda place: place[:3])
+        if len(found) > most:
+            through = found[most - 1][0]
+            found = [place for place in found if place[0] <= through]
+        self._world.rows_asked_for += len(found)
+        return Part(NarrowRows.concatenate([rows_of(chain, [entry], seq) for _, chain, seq, entry in found]), through)
+
+    def _predictions(self, ends: Ends) -> Iterator[tuple[Chain, int, Entry, Prediction]]:
         for chain in (chain_of(partition) for partition in PREDICTIONS if chain_of(partition) in ends):
             for seq, entry in enumerate(self._world.log[chain.of][: ends[chain].seq + 1]):
-                if entry.prediction is None:
-                    continue
-                wanted = since.get(entry.prediction.model_id)
-                if wanted is None or entry.log_time < wanted.log_time:
-                    outermost.setdefault(entry.prediction[:2], []).append((chain, seq, entry))
-                elif seq > wanted.cut.get(str(chain), -1):
-                    parts.append(rows_of(chain, [entry], seq))
-        for places in outermost.values():
-            parts.extend(rows_of(chain, [entry], seq) for chain, seq, entry in _outermost(places))
-        self._world.rows_asked_for += len(parts)
-        return NarrowRows.concatenate(parts)
+                if entry.prediction is not None:
+                    yield chain, seq, entry, entry.prediction
+
+    async def cuts(self, log_times: Collection[int], ends: Ends) -> dict[int, Cut]:  # noqa: D102
+        await self._answer()
+        found = {log_time: await self.before(log_time, ends) for log_time in log_times}
+        return {log_time: {str(chain): end.seq for chain, end in cut.items()} for log_time, cut in found.items()}
 
     async def before(self, log_time: int, ends: Ends) -> dict[Chain, Frontier]:  # noqa: D102
         await self._answer()

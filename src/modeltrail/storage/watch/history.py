@@ -1,27 +1,36 @@
 """What a restart of the watch asks: where it left off, and which predictions of its models came since.
 
 Typed tables are asked, after it was counted that they have caught up with the ledger: a restart does not read the
-ledger from its first entry on. Where a table lacks an entry, the answer is None.
+ledger from its first entry on. Where a table lacks an entry, the answer is None. Of a record that stands in two epochs
+a table has one, and the ledger both, as the fold does: the places of the others are taken from the ledger.
 """
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
+
+import numpy as np
 
 from modeltrail.drift.windows.narrow import NO_PREDICTION, Change, NarrowRows, Tick
 from modeltrail.drift.windows.order import Position
 from modeltrail.drift.windows.stretch import AHEAD_US
 from modeltrail.events.checks import CheckCompleted
 from modeltrail.events.predictions import PredictionRecorded
-from modeltrail.ledger.chain import Chain, parse_chain
+from modeltrail.ledger.chain import Chain, PartitionId, parse_chain
+from modeltrail.storage.queries import sql
 from modeltrail.storage.watch.arrow_columns import integers
 from modeltrail.storage.watch.frontiers import CHANGES, CHECKS, PREDICTIONS, is_of
 from modeltrail.storage.watch.narrow import named, read_changes, read_narrow
 from modeltrail.storage.watch.reader import Reader
-from modeltrail.watch.protocols import Frontier, LastCheck, Since, Told
+from modeltrail.watch.protocols import Frontier, LastCheck, Part, Since, Told
 
-__all__ = ["entries_before", "last_checks", "own_predictions", "told"]
+__all__ = ["cuts", "entries", "entries_before", "last_checks", "outermost", "own_predictions", "told"]
 
 Ends = Mapping[Chain, Frontier]
+
+_AT_ONCE = 500
+"""Entries that are looked up in one query."""
 
 _TAIL = 100_000
 """Entries at the end of a chain that may not be in a typed table yet: some blocks."""
@@ -51,34 +60,77 @@ def told(reader: Reader, ends: Ends) -> list[Told]:
     return found + [Told(chain, NarrowRows.empty(), changes) for chain, changes in ticks.items()]
 
 
-def own_predictions(reader: Reader, since: Mapping[str, Since], ends: Ends) -> NarrowRows | None:
-    """See `watch.protocols.Ledger.predictions`.
+def entries(reader: Reader, places: Collection[tuple[Chain, int]]) -> NarrowRows:
+    """See `watch.protocols.Ledger.entries`."""
+    ordered = sorted(places)
+    parts = []
+    for start in range(0, len(ordered), _AT_ONCE):
+        some = ordered[start : start + _AT_ONCE]
+        rows = reader.columns(
+            "watch/narrow_at", chains=[str(chain) for chain, _ in some], seqs=[seq for _, seq in some]
+        )
+        parts += [_rows(batch) for batch in rows.to_batches()]
+    return NarrowRows.concatenate(parts)
 
-    None also where a record behind a cut may stand in two epochs, which the ledger has twice and a typed table once.
-    """
+
+def outermost(reader: Reader, before: Mapping[str, int], otherwise: int, ends: Ends) -> NarrowRows | None:
+    """See `watch.protocols.Ledger.outermost`."""
     within = _within(ends, PREDICTIONS)
-    chains = _chains(ends, PREDICTIONS)
-    for each in since.values():
-        open_ones = [chain.of for chain in chains if ends[chain].seq > each.cut.get(str(chain), -1)]
-        if len(open_ones) > len(set(open_ones)):
-            return None
     if not _whole(reader, "predictions", PredictionRecorded.event_type, within):
         return None
-    models = sorted(since)
-    wanted = within | {"models": models, "since": [since[model].log_time for model in models]}
+    unwanted = [model for model, log_time in before.items() if log_time <= 0]
+    if not reader.ask("watch/other_models", chains=within["chains"], models=unwanted)[0][0]:
+        return NarrowRows.empty()
+    models = sorted(before)
+    rows = reader.columns_of(
+        _placed("watch/outermost_predictions"),
+        ahead_us=AHEAD_US,
+        models=models,
+        before=[before[model] for model in models],
+        otherwise=otherwise,
+        **within,
+        **_copied(reader, ends),
+    )
+    return _each_once(rows)
+
+
+def own_predictions(
+    reader: Reader, since: Mapping[str, Since], ends: Ends, *, behind: int, through: int, most: int
+) -> Part:
+    """See `watch.protocols.Ledger.predictions`."""
+    chains, models = _chains(ends, PREDICTIONS), sorted(since)
+    if not chains or not models:
+        return Part(NarrowRows.empty(), through)
     cuts = {f"{model}\n{chain}": since[model].cut.get(str(chain), -1) for model in models for chain in chains}
-    tables = []
-    whole = [model for model in models if not since[model].log_time]
-    if reader.ask("watch/other_models", chains=within["chains"], models=whole)[0][0]:
-        tables.append(reader.columns("watch/outermost_predictions", ahead_us=AHEAD_US, **wanted))
-    own = reader.columns(
-        "watch/own_predictions",
-        **wanted,
+    rows = reader.columns_of(
+        _placed("watch/own_predictions"),
+        models=models,
+        since=[since[model].log_time for model in models],
         keys=list(cuts),
         cuts=list(cuts.values()),
-        low=min(cuts.values(), default=-1) + 1,
+        low=min(cuts.values()) + 1,
+        behind=behind,
+        through=through,
+        most=most,
+        **_within(ends, PREDICTIONS),
+        **_copied(reader, ends),
     )
-    return NarrowRows.concatenate([_rows(batch) for table in (*tables, own) for batch in table.to_batches()])
+    found = _each_once(rows)
+    return Part(found, through if rows.num_rows < most else int(found.log_time[-1]))
+
+
+def cuts(reader: Reader, log_times: Collection[int], ends: Ends) -> dict[int, dict[str, int]]:
+    """See `watch.protocols.Ledger.cuts`."""
+    times = sorted(log_times)
+    found: dict[int, dict[str, int]] = {log_time: {} for log_time in times}
+    if not times:
+        return found
+    within = _within(ends, PREDICTIONS, CHANGES)
+    for chain, since, last in reader.ask("watch/cuts", times=times, until=times[-1], **within):
+        for log_time in times:
+            if log_time > since:
+                found[log_time][chain] = max(int(last), found[log_time].get(chain, -1))
+    return found
 
 
 def entries_before(reader: Reader, log_time: int, ends: Ends) -> dict[Chain, Frontier]:
@@ -104,6 +156,27 @@ def _within(ends: Ends, *suffixes: str) -> dict[str, list[object]]:
     return {"chains": [str(chain) for chain in chains], "ends": [ends[chain].seq for chain in chains]}
 
 
+def _placed(name: str) -> str:
+    return sql(name).replace("$placed", sql("watch/placed"))
+
+
+def _copied(reader: Reader, ends: Ends) -> dict[str, list[Any]]:
+    """Return the later epochs of partitions, and which offsets an earlier one may have as well."""
+    of_partition: dict[PartitionId, list[Chain]] = defaultdict(list)
+    for chain in _chains(ends, PREDICTIONS):
+        of_partition[chain.of].append(chain)
+    copied: dict[str, list[Any]] = {"later": [], "from_offsets": [], "to_offsets": []}
+    for chains in of_partition.values():
+        reached = -1
+        for earlier, later in pairwise(sorted(chains, key=lambda chain: chain.order)):
+            reached = max(reached, int(reader.ask("watch/entry", chain=str(earlier), seq=ends[earlier].seq)[0][1]))
+            if reached >= later.first_offset:
+                copied["later"].append(str(later))
+                copied["from_offsets"].append(later.first_offset)
+                copied["to_offsets"].append(reached)
+    return copied
+
+
 def _whole(reader: Reader, table: str, kind: str, within: Mapping[str, Sequence[Any]]) -> bool:
     """Return whether a typed table has caught up with the ledger.
 
@@ -115,6 +188,13 @@ def _whole(reader: Reader, table: str, kind: str, within: Mapping[str, Sequence[
     lows = [max(-1, end - _TAIL) for end in within["ends"]]
     found = reader.ask("watch/typed_whole", table=table, type=kind, lows=lows, low=min(lows), **within)
     return bool(found[0][0])
+
+
+def _each_once(table: Any) -> NarrowRows:
+    rows = NarrowRows.concatenate([_rows(batch) for batch in table.to_batches()]).in_watch_order()
+    again = np.zeros(len(rows), dtype=np.bool_)
+    again[1:] = (rows.seq[1:] == rows.seq[:-1]) & (rows.chain[1:] == rows.chain[:-1])
+    return rows.take(~again) if again.any() else rows
 
 
 def _rows(batch: Any) -> NarrowRows:

@@ -12,6 +12,7 @@ from modeltrail.drift.checks.results import CheckResult
 from modeltrail.drift.policy.look_back import WindowCounts
 from modeltrail.drift.windows.closing import Closing, learned_baseline_id
 from modeltrail.drift.windows.narrow import Change, NarrowRows
+from modeltrail.drift.windows.order import Cut
 from modeltrail.errors import StoreUnavailableError
 from modeltrail.events.baselines import BaselineRegistered
 from modeltrail.events.checks import CHECK_SOURCE
@@ -26,7 +27,7 @@ from modeltrail.storage.watch.look_back import ROOM, Earlier
 from modeltrail.storage.watch.narrow import read_changes, read_narrow
 from modeltrail.storage.watch.reader import Reader
 from modeltrail.storage.watch.records import read_baseline, read_checks, read_events
-from modeltrail.watch.protocols import Computed, Frontier, LastCheck, Since, Told
+from modeltrail.watch.protocols import Computed, Frontier, LastCheck, Part, Since, Told
 
 __all__ = ["WatchLedger", "events_of"]
 
@@ -84,9 +85,29 @@ class WatchLedger:
         """See `Ledger.told`."""
         return await self._call(lambda ledger: history.told(ledger.reader, ends))
 
-    async def predictions(self, since: Mapping[str, Since], ends: Mapping[Chain, Frontier]) -> NarrowRows | None:
+    async def entries(self, places: Collection[tuple[Chain, int]]) -> NarrowRows:
+        """See `Ledger.entries`."""
+        return await self._call(lambda ledger: history.entries(ledger.reader, places))
+
+    async def outermost(
+        self, before: Mapping[str, int], otherwise: int, ends: Mapping[Chain, Frontier]
+    ) -> NarrowRows | None:
+        """See `Ledger.outermost`."""
+        return await self._call(lambda ledger: history.outermost(ledger.reader, before, otherwise, ends))
+
+    async def predictions(
+        self, since: Mapping[str, Since], ends: Mapping[Chain, Frontier], *, behind: int, through: int, most: int
+    ) -> Part:
         """See `Ledger.predictions`."""
-        return await self._call(lambda ledger: history.own_predictions(ledger.reader, since, ends))
+        return await self._call(
+            lambda ledger: history.own_predictions(
+                ledger.reader, since, ends, behind=behind, through=through, most=most
+            )
+        )
+
+    async def cuts(self, log_times: Collection[int], ends: Mapping[Chain, Frontier]) -> Mapping[int, Cut]:
+        """See `Ledger.cuts`."""
+        return await self._call(lambda ledger: history.cuts(ledger.reader, log_times, ends))
 
     async def before(self, log_time: int, ends: Mapping[Chain, Frontier]) -> Mapping[Chain, Frontier]:
         """See `Ledger.before`."""

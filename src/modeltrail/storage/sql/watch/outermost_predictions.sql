@@ -1,6 +1,6 @@
--- Of each version of each model, the predictions that have the first and the last event time and the last log_time:
--- all of a model's predictions within ends of chains that are before the log_time from which on each one is wanted.
--- An event time that is too far ahead of its own log_time is none.
+-- Of each version of each model, the predictions that have the first and the last event time and the last log_time, of
+-- all that are before a log_time: that of the model, or of all others. An event time that is too far ahead of its own
+-- log_time is none. What stands where is `placed.sql`.
 SELECT DISTINCT
     found.1 AS chain,
     found.2 AS seq,
@@ -18,9 +18,11 @@ FROM
         argMinIf(place, (event_us, p.chain, p.seq), sane),
         argMaxIf(place, (event_us, p.chain, p.seq), sane),
         argMax(place, (p.log_time, p.chain, p.seq))]) AS found
-    FROM predictions AS p
-    WHERE p.chain IN {chains:Array(String)} AND p.seq <= transform(p.chain, {chains:Array(String)}, {ends:Array(Int64)}, -1)
-        AND p.log_time < transform(p.model_id, {models:Array(String)}, {since:Array(Int64)}, 9223372036854775807)
+    FROM
+    (
+$placed
+    ) AS p
+    WHERE p.log_time < transform(p.model_id, {models:Array(String)}, {before:Array(Int64)}, {otherwise:Int64})
     GROUP BY p.model_id, p.model_version
 )
 WHERE found.1 != ''
