@@ -258,7 +258,7 @@ def test_rejected_records_gaps_and_other_events_are_no_content(client, reader):
     assert len(read(reader, scope(log))[0]) == 1
 
 
-@pytest.mark.parametrize("rows_at_once", [15, 50, 10_000])
+@pytest.mark.parametrize("rows_at_once", [15, 110, 10_000])
 def test_what_is_read_does_not_depend_on_how_it_is_cut(client, rows_at_once, monkeypatch):
     monkeypatch.setattr("modeltrail.storage.watch.content._LEAST", 1)
     log, random = Log(3), Random(7)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute
 from numpy.typing import NDArray
 
 from modeltrail.drift.checks.content import LABEL, PREDICTION, SCORE, TRUTH_LABEL, TRUTH_VALUE, ContentPlan
@@ -25,6 +26,7 @@ from modeltrail.storage.watch.arrow_columns import (
     scalars,
     text_column,
 )
+from modeltrail.storage.watch.pieces import Piece, cut_up
 from modeltrail.storage.watch.reader import Reader
 from modeltrail.storage.watch.scope import Scope
 
@@ -35,8 +37,8 @@ OUTCOME_LEAD_MS = 86_400_000
 earlier cannot be about it, and need not be read."""
 
 _CONFIDENCE = FieldKey("confidence", "confidence")
-_FIELDS_AT_ONCE = 20
-"""With more fields, fewer rows are read at a time, but never less than _LEAST."""
+_OF_ITSELF = 5
+"""A row weighs as much as so many fields: with many fields, fewer rows are read at a time."""
 _LEAST = 1000
 _NAMES_MAX = 100_000
 """Bytes of names that fit the parameters of a query: the server takes 128 KiB."""
@@ -124,25 +126,40 @@ def _read(
     content = scope.content()
     if content is None:
         return
-    parameters: dict[str, Any] = {**content, **wanted.parameters()}
-    parameters |= {"model_id": scope.model_id, "model_version": scope.model_version}
-    entries, first_log_time = reader.ask("watch/survey", **content)[0]
+    parameters = {**wanted.parameters(), "model_id": scope.model_id, "model_version": scope.model_version}
+    fields = len(parameters["features"]) + len(parameters["strata"])
+    most = at_once or max(_LEAST, reader.rows_at_once * _OF_ITSELF // (_OF_ITSELF + fields))
+    cut = cut_up(reader, content, most)
+    if cut.first_log_time is None:
+        return
     text = sql("watch/content")
     if labelled:
         text = sql("watch/labelled").replace("$rows", text)
-        parameters |= scope.outcomes(int(first_log_time) - OUTCOME_LEAD_MS)
-    fields = len(parameters["features"]) + len(parameters["strata"])
-    most = at_once or max(_LEAST, reader.rows_at_once * _FIELDS_AT_ONCE // max(_FIELDS_AT_ONCE, fields))
-    # Repeats of an event have one hash, and so are in one part.
-    parts = -(-int(entries) // most)
-    for part in range(parts):
-        rows = reader.columns_of(text, **parameters, parts=parts, part=part)
+        parameters |= scope.outcomes(cut.first_log_time - OUTCOME_LEAD_MS)
+    aside = []
+    for piece in cut.pieces:
+        rows = _of_window(reader.columns_of(text, **parameters, **piece.parameters), piece)
+        if cut.repeated.size and rows.num_rows:
+            again = pa.array(cut.set_aside(digests(_whole(rows.column("event")))))
+            aside.append(rows.filter(again))
+            rows = rows.filter(pa.compute.invert(again))
         if rows.num_rows:
             yield _chunk(rows, wanted, parameters["features"], labelled=labelled)
+    rows = pa.concat_tables(aside) if aside else None
+    if rows is not None and rows.num_rows:
+        yield _chunk(rows, wanted, parameters["features"], labelled=labelled)
+
+
+def _of_window(rows: Any, piece: Piece) -> Any:
+    """Return rows with the ranks that their chains have in the whole window."""
+    at = rows.schema.get_field_index("rank")
+    ranks = piece.ranks[np.asarray(rows.column(at).to_numpy(), dtype=np.intp)]
+    return rows.set_column(at, "rank", pa.array(ranks))
 
 
 def _chunk(rows: Any, wanted: Wanted, features: Sequence[str], *, labelled: bool) -> Chunk:
     table = rows.combine_chunks()
+    del rows
     chosen, duplicates = _first_of_each(table)
     if not np.array_equal(chosen, np.arange(table.num_rows)):
         table = table.take(pa.array(chosen))
