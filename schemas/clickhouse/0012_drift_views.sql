@@ -103,6 +103,7 @@ SELECT
     figure.low AS low,
     figure.high AS high,
     figure.reference AS reference,
+    figure.reference_of AS reference_of,
     figure.max_drop AS max_drop,
     figure.threshold AS threshold,
     figure.p_value AS p_value,
@@ -118,7 +119,7 @@ SELECT
     seq
 FROM latest_checks
 ARRAY JOIN metrics AS figure
-COMMENT 'One row a window and metric: what came out against the truth, with its 95 % interval';
+COMMENT 'One row a window, metric and segment: what came out against the truth, with its 95 % interval';
 
 CREATE VIEW bias_history AS
 SELECT

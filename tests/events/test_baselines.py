@@ -151,6 +151,19 @@ WHOLES = {
         {"segments": [{"by": "x", "value": "1", "fields": [NUMERIC]}] * 2},
         'data.segments.1: "x 1": must be there once by stratum and value, and is there twice',
     ),
+    "a metric of a segment twice": (
+        {
+            "segments": [
+                {
+                    "by": "x",
+                    "value": "1",
+                    "fields": [NUMERIC],
+                    "performance": [{"metric": "auc", "value": 1, "n": 5}] * 2,
+                }
+            ]
+        },
+        'data.segments.0.performance.1: "auc": must be there once, and is there twice',
+    ),
     "a segment without fields": (
         {"segments": [{"by": "x", "value": "1", "fields": []}]},
         "data.segments.0.fields: a list of 0: must have at least 1 elements",

@@ -51,16 +51,20 @@ def _of_baseline(v, name):
     return field | {"n": sum(counts) + missing + mistyped}
 
 
+def _good(v):
+    return {
+        "metric": "auc", "value": v.number(), "n": v.count(), "low": v.maybe(v.number), "high": v.maybe(v.number),
+        "variance": v.maybe(v.duration), "classes": v.maybe(v.count),
+    }  # fmt: skip
+
+
 def _baseline(v):
     fields = [_of_baseline(v, name) for name in v.random.sample(["a", "B c", 'q"', "é"], 2)]
     members = {
         "baseline_id": v.id(), "model_id": v.id(), "model_version": v.id(), "rows": 2**63 - 1, "chunk_rows": v.maybe(lambda: 7),
         "positive_label": v.maybe(v.id), "kind": v.maybe(lambda: "binary"), "fields": fields,
-        "segments": v.maybe(lambda: [_segment(v) | {"fields": fields[:1]}]),
-        "performance": v.maybe(lambda: [{
-            "metric": "auc", "value": v.number(), "n": v.count(), "low": v.maybe(v.number), "high": v.maybe(v.number),
-            "variance": v.maybe(v.duration),
-        }]),
+        "segments": v.maybe(lambda: [_segment(v) | {"fields": fields[:1], "performance": _some(v, lambda: _good(v), 2)}]),
+        "performance": v.maybe(lambda: [_good(v)]),
         "bias": v.maybe(lambda: [{"by": v.id(), "metric": "mean_score", "value": v.duration(), "n": v.count()}]),
         "source": {
             "kind": "sample", "name": v.maybe(v.text), "rows": v.count(), "since": v.maybe(v.moment), "until": v.maybe(v.moment),
@@ -129,6 +133,7 @@ def _interval(v):
 def _metric(v):
     return _interval(v) | {
         "metric": "log_loss", "segment": v.maybe(lambda: _segment(v)), "state": "stable", "variance": v.maybe(v.duration),
+        "reference_of": v.maybe(lambda: v.random.choice(["segment", "whole"])),
         "max_drop": v.maybe(v.duration), "threshold": v.maybe(v.number), "coverage": v.maybe(v.share),
     }  # fmt: skip
 

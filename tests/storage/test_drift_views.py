@@ -95,11 +95,30 @@ def test_figures_and_gaps_have_histories_of_their_own(client, chain, publish, as
     publish(1, 1, metrics=[metric], gaps=[gap])
     insert(client, chain.rows)
     (figure,) = ask("performance_history")
+    assert (figure["segment_by"], figure["segment_value"], figure["reference_of"]) == (None, None, None)
     assert (figure["metric"], figure["value"], figure["low"], figure["high"]) == ("auc", 0.6, 0.5, 0.7)
     (between,) = ask("bias_history")
     assert (between["by"], between["value"], between["groups"]) == (
         "carrier", 0.2, [{"value": "AA", "n": 20, "measured": 0.2}, {"value": "HA", "n": 1, "measured": None}],
     )  # fmt: skip
+
+
+def test_performance_history_has_a_row_a_window_metric_and_segment(client, chain, publish, ask):
+    whole = {"metric": "auc", "state": "stable", "value": 0.7, "n": 50, "reference": 0.72}
+    newark = {"by": "origin", "value": "EWR"}
+    split = whole | {"segment": newark, "state": "critical", "value": 0.5, "n": 20, "reference_of": "segment"}
+    condition = {"kind": "performance", "name": "auc", "segment": newark}
+    alert = {"alert_id": "a", "condition": condition, "transition": "raised"}
+    publish(1, 1, metrics=[whole, split], alerts=[alert])
+    publish(2, 2, metrics=[whole])
+    insert(client, chain.rows)
+    found = ask("performance_history")
+    assert sorted((row["window_start"].day, row["segment_value"] or "", row["state"], row["n"]) for row in found) == [
+        (1, "", "stable", 50), (1, "EWR", "critical", 20), (2, "", "stable", 50),
+    ]  # fmt: skip
+    assert [row["reference_of"] for row in found if row["segment_by"] == "origin"] == ["segment"]
+    (alerts,) = (row["alerts"] for row in ask("latest_checks") if row["alerts"])
+    assert [(each["name"], each["segment_by"], each["segment_value"]) for each in alerts] == [("auc", "origin", "EWR")]
 
 
 def test_a_history_reads_no_column_that_is_not_asked_for_and_goes_by_the_model(client, chain, publish):

@@ -28,6 +28,7 @@ def register(app: typer.Typer) -> None:
         "modeltrail drift history --model flights-delay --field dep_delay",
         "modeltrail drift history --model flights-delay --field dep_delay --segment origin=EWR --statistic ks --table",
         "modeltrail drift history --model flights-delay --field auc",
+        "modeltrail drift history --model flights-delay --field auc --segment origin=EWR",
     )
     group.command("history", epilog=drawing)(history)
     explaining = examples("modeltrail drift explain 3f1c9a", "modeltrail drift explain 3f1c9a --recompute --json")

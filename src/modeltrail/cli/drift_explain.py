@@ -16,12 +16,15 @@ if TYPE_CHECKING:
     from modeltrail.drift.baselines.baseline import Baseline
     from modeltrail.drift.baselines.counts import FieldCounts
     from modeltrail.drift.baselines.reference import Reference
-    from modeltrail.events.checks import CheckCompleted, CheckField
+    from modeltrail.events.checks import CheckCompleted, CheckField, CheckMetric
 
 __all__ = ["explain"]
 
 _SHOWN = 5
 """Fields that are drawn where none is asked for."""
+
+_SEGMENTS = 20
+"""Rows of metrics in segments that are shown."""
 
 _DIFFERS = 3
 _RANKS = {"critical": 0, "warning": 1, "shifted": 2, "insufficient_data": 3, "stable": 4}
@@ -61,7 +64,7 @@ def explain(
         _show_check(out, check)
         document["check"] = check.model_dump(exclude_none=True)
         document["fields"] = _show_fields(out, records, check, field, alert)
-        _show_figures(out, check)
+        _show_figures(out, check, alert)
         done: list[Recomputed] = []
         if recompute:
             with out.progress("computing again", total=len(checks), unit="checks") as meter:
@@ -277,19 +280,30 @@ def _show_field(out: Output, field: "CheckField", scale: int) -> None:
         out.line(f"  {', '.join(each for each in (tolerance, p) if each)}")
 
 
-def _show_figures(out: Output, check: "CheckCompleted") -> None:
+def _show_figures(out: Output, check: "CheckCompleted", alert: "Alert | None") -> None:
     if check.metrics:
         out.line()
-        rows = [
-            (
-                each.metric, each.state, _number(each.value), _interval(each.low, each.high), _number(each.reference),
-                _number(each.max_drop if each.threshold is None else each.threshold), each.n,
-                "" if each.coverage is None else f"{each.coverage:.1%}", each.reason or "",
-            )
-            for each in check.metrics
-        ]  # fmt: skip
-        headings = ["metric", "state", "value", "95 %", "baseline", "allowed", "n", "labelled", ""]
-        out.table(headings, rows, styles=SEVERITY_STYLES)
+        # All predictions first; of the segments the worst, and what the alert is about.
+        condition = alert.worst.evidence.get("condition") if alert is not None else None
+        split = sorted((each for each in check.metrics if each.segment), key=lambda each: _order(each, condition))
+        shown = [*(each for each in check.metrics if not each.segment), *split[:_SEGMENTS]]
+        columns = {
+            "metric": [each.metric for each in shown],
+            "segment": [f"{each.segment.by}={each.segment.value}" if each.segment else "" for each in shown],
+            "state": [each.state for each in shown],
+            "value": [_number(each.value) for each in shown],
+            "95 %": [_interval(each.low, each.high) for each in shown],
+            "baseline": [_number(each.reference) for each in shown],
+            "of": [each.reference_of or "" for each in shown],
+            "allowed": [_number(each.max_drop if each.threshold is None else each.threshold) for each in shown],
+            "n": [each.n for each in shown],
+            "labelled": ["" if each.coverage is None else f"{each.coverage:.1%}" for each in shown],
+            "": [each.reason or "" for each in shown],
+        }
+        columns = {heading: cells for heading, cells in columns.items() if split or heading not in ("segment", "of")}
+        out.table(list(columns), list(zip(*columns.values(), strict=True)), styles=SEVERITY_STYLES)
+        if len(shown) < len(check.metrics):
+            out.line(f"... and {len(check.metrics) - len(shown)} more in segments, none of them worse; --json has all")
     for gap in check.gaps:
         out.line()
         measured = "" if gap.value is None else f", gap {_number(gap.value)} ({_interval(gap.low, gap.high)})"
@@ -299,6 +313,12 @@ def _show_figures(out: Output, check: "CheckCompleted") -> None:
         out.line(title, style=SEVERITY_STYLES.get(gap.state))
         if gap.groups:
             out.table(["group", "n", "measured"], [(each.value, each.n, _number(each.measured)) for each in gap.groups])
+
+
+def _order(metric: "CheckMetric", condition: Any) -> tuple[bool, int]:
+    segment = None if metric.segment is None else metric.segment.model_dump()
+    about = {"kind": "performance", "name": metric.metric, "segment": segment}
+    return condition != about, _RANKS[metric.state]
 
 
 def _number(value: float | None) -> str:

@@ -224,9 +224,9 @@ def _parts(fields: Sequence[Any], metrics: Sequence[Any], gaps: Sequence[Any]) -
         numbers = {**statistics, "missing": missing / n if n else None}
         where = f"{by}={segment}" if by else ""
         yield FieldLine(role, name, where, state, statistics.get("psi_debiased"), int(n), scale or 1, numbers)
-    for metric, state, value, low, high, reference, max_drop, threshold, scale, n in map(_values, metrics):
-        limit = threshold if max_drop is None else max_drop
-        yield FieldLine("metric", metric, "", state, value, int(n), scale or 1, _measured(low, high, reference, limit))
+    for metric, by, segment, state, value, low, high, reference, max_drop, threshold, scale, n in map(_values, metrics):
+        numbers = _measured(low, high, reference, threshold if max_drop is None else max_drop)
+        yield FieldLine("metric", metric, f"{by}={segment}" if by else "", state, value, int(n), scale or 1, numbers)
     for by, metric, state, value, low, high, reference, max_gap, scale, n in map(_values, gaps):
         yield FieldLine(
             "gap", f"{metric}:{by}", "", state, value, int(n), scale or 1, _measured(low, high, reference, max_gap)

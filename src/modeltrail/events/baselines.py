@@ -203,24 +203,6 @@ class BaselineField(Part):
 _COUNTS = ("counts",)
 
 
-class BaselineSegment(Part):
-    """The same fields in the rows where a stratum or feature has one value."""
-
-    by: Id = Field(description="The stratum or feature.", examples=["origin"])
-    value: Text = Field(description="Its value, as text.", examples=["EWR"])
-    fields: Annotated[list[BaselineField], Field(min_length=1, max_length=2000)] = Field(
-        description="Fields as in the whole baseline, counted in these rows."
-    )
-
-    @model_validator(mode="after")
-    def _unique(self) -> Self:
-        _check_unique([(each.role, each.name) for each in self.fields], "fields", _ONCE)
-        return self
-
-
-_ONCE = "must be there once by role and name, and is there twice"
-
-
 class ReferenceMetric(Part):
     """How good the model was."""
 
@@ -232,6 +214,30 @@ class ReferenceMetric(Part):
     variance: Annotated[float, Field(ge=0)] | None = Field(
         default=None, description="Variance of the value.", examples=[0.000025]
     )
+    classes: Count | None = Field(default=None, description="Of a mean over classes: over how many.", examples=[None])
+
+
+class BaselineSegment(Part):
+    """The same fields in the rows where a stratum or feature has one value."""
+
+    by: Id = Field(description="The stratum or feature.", examples=["origin"])
+    value: Text = Field(description="Its value, as text.", examples=["EWR"])
+    fields: Annotated[list[BaselineField], Field(min_length=1, max_length=2000)] = Field(
+        description="Fields as in the whole baseline, counted in these rows."
+    )
+    performance: Annotated[list[ReferenceMetric], Listed] = Field(
+        default_factory=list, description="How good the model was in these rows, each metric once."
+    )
+
+    @model_validator(mode="after")
+    def _unique(self) -> Self:
+        _check_unique([(each.role, each.name) for each in self.fields], "fields", _ONCE)
+        _check_unique([each.metric for each in self.performance], "performance", _ONE)
+        return self
+
+
+_ONCE = "must be there once by role and name, and is there twice"
+_ONE = "must be there once, and is there twice"
 
 
 class ReferenceGap(Part):
@@ -297,9 +303,8 @@ class BaselineContent(Part):
         _check_unique([(each.role, each.name) for each in self.fields], "fields", _ONCE)
         by = "must be there once by stratum and value, and is there twice"
         _check_unique([(each.by, each.value) for each in self.segments], "segments", by)
-        metric = "must be there once, and is there twice"
-        _check_unique([each.metric for each in self.performance], "performance", metric)
-        _check_unique([(each.by, each.metric) for each in self.bias], "bias", metric)
+        _check_unique([each.metric for each in self.performance], "performance", _ONE)
+        _check_unique([(each.by, each.metric) for each in self.bias], "bias", _ONE)
         for at, each in enumerate(self.fields):
             if each.n > self.rows:
                 raise violation(f"must be at most rows, {self.rows}", each.n, ("fields", str(at), "n"))
@@ -320,7 +325,7 @@ class BaselineRegistered(BaselineContent, Data):
     sha256: Sha256 = Field(
         description="SHA-256 of the canonical JSON of all other members but baseline_id: sorted, without spaces, "
         "defaults filled in, what is null or empty left out.",
-        examples=["608ae97b88a87e724287edc8a1f07745acf73fe1252e92ffbabd7a5eded83240"],
+        examples=["5f28d613b11d829623545068d8a6cd636734ef0c101e477a1d32439d9ede6eaf"],
     )
 
     @staticmethod

@@ -206,13 +206,18 @@ class CheckMetric(Part):
         default=None, description="Why there is no more to say.", examples=["the truth is of one class only"]
     )
     value: Finite | None = Field(default=None, description="What came out.", examples=[0.64])
-    n: Count = Field(description="Predictions whose truth is known.", examples=[5180])
+    n: Count = Field(description="Predictions (of the segment) whose truth is known.", examples=[5180])
     low: Finite | None = Field(default=None, description="Lower end of the 95 % interval.", examples=[0.62])
     high: Finite | None = Field(default=None, description="Upper end of the 95 % interval.", examples=[0.66])
     variance: Annotated[float, Field(ge=0)] | None = Field(
         default=None, description="Variance of the value.", examples=[0.0001]
     )
     reference: Finite | None = Field(default=None, description="Its value in the baseline.", examples=[0.71])
+    reference_of: Literal["segment", "whole"] | None = Field(
+        default=None,
+        description="Of a metric in a segment: which rows of the baseline its reference is of.",
+        examples=["segment"],
+    )
     max_drop: Annotated[float, Field(ge=0)] | None = Field(
         default=None, description="How much worse it may be.", examples=[0.05]
     )

@@ -230,3 +230,36 @@ def test_what_no_baseline_can_hold_is_left_out_where_nobody_is_there_to_do_it():
     baseline = Baseline.from_frame(frame, **NAMES, leave_out=True)
     assert [key.name for key in baseline.references if key.role == "feature"] == ["carrier", "dep_delay", "month"]
     assert baseline == Baseline.from_frame(flights(12_000), **NAMES)
+
+
+def test_a_segment_knows_how_good_the_model_was_in_its_rows():
+    frame = flights()
+    baseline = Baseline.from_frame(frame, **NAMES, segments=["carrier"])
+    by_value = {segment.value: segment for segment in baseline.event.segments}
+    assert {"AA", "UA"} <= set(by_value)
+    here = np.array(frame["carrier"]) == "AA"
+    known = {each.metric: each for each in baseline.performance_of(("carrier", "AA"))}
+    assert known["accuracy"].value == pytest.approx(accuracy_score(frame["outcome"][here], frame["label"][here]))
+    assert known["auc"].value == pytest.approx(roc_auc_score(frame["outcome"][here], frame["score"][here]))
+    assert known["accuracy"].n == int(here.sum())
+    assert set(known) == {each.metric for each in baseline.event.performance}
+    assert list(by_value["AA"].performance) == list(baseline.performance_of(("carrier", "AA")))
+    assert baseline.performance_of(("carrier", "??")) == ()
+
+
+def test_a_segment_whose_truth_nobody_knows_has_no_performance():
+    frame = {name: values for name, values in flights().items() if name != "outcome"}
+    baseline = Baseline.from_frame(frame, **NAMES, segments=["carrier"])
+    assert all(not segment.performance for segment in baseline.event.segments)
+
+
+def test_a_segment_is_as_overdispersed_as_it_learned_and_else_as_all_rows():
+    with_times = Baseline.from_frame(flights(), **NAMES, segments=["carrier"])
+    outputs = ("label", "score")
+    own = with_times.segments["carrier", "AA"]
+    assert any(each.learned for key, each in own.items() if key.role in outputs)
+    assert with_times.segment_phi(("carrier", "AA")) == max(own[name, name].phi for name in outputs)
+    frame = flights()
+    del frame["time"]
+    unlearned = Baseline.from_frame(frame, **NAMES, segments=["carrier"])
+    assert unlearned.segment_phi(("carrier", "AA")) == unlearned.output_phi == 1.0

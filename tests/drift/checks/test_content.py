@@ -69,7 +69,8 @@ def plan_for(values, kind="binary", positive="late", metrics=METRICS):
         CountKey(*DELAY, Segment("origin", "EWR")): delay,
         CountKey(*DEST, Segment("origin", "JFK")): dest,
     }
-    return ContentPlan(references, frozenset({"dep_delay"}), kind, positive, metrics, ("origin", "dest"))
+    judged = (Segment("origin", "EWR"), Segment("origin", "JFK"), Segment("dest", "ATL")) if metrics else ()
+    return ContentPlan(references, frozenset({"dep_delay"}), kind, positive, metrics, ("origin", "dest"), judged)
 
 
 def content(plan, *chunks):
@@ -82,9 +83,13 @@ def content(plan, *chunks):
 def everything(found):
     return {
         "counts": found.counts,
-        "rows": (found.rows, found.duplicates, found.labelled, found.coverage),
+        "rows": (found.rows, found.duplicates, found.whole.labelled, found.whole.coverage),
         "names": (found.new_features, found.new_segments),
         "performance": [found.performance(metric) for metric in METRICS],
+        "judged": {
+            segment: (part.rows, part.labelled, [found.performance(metric, segment) for metric in METRICS])
+            for segment, part in found.judged.items()
+        },
         "gaps": [found.gap(by, metric) for by in found.plan.bias for metric in BIAS_METRICS],
     }
 
@@ -133,8 +138,8 @@ def test_outcomes_are_joined_row_by_row_and_unknown_truths_left_out():
     values = window(2, 800)
     found = content(plan_for(values), columns(values, range(800)))
     known = [row for row in range(800) if values[TRUTH_LABEL][row] is not None]
-    assert (found.rows, found.labelled) == (800, len(known))
-    assert found.coverage == len(known) / 800
+    assert (found.rows, found.whole.labelled) == (800, len(known))
+    assert found.whole.coverage == len(known) / 800
     labelled = [row for row in known if values[LABEL][row] is not None]
     truth, called = ([values[key][row] for row in labelled] for key in (TRUTH_LABEL, LABEL))
     assert found.performance("f1").value == pytest.approx(oracle.f1_score(truth, called, pos_label="late"))
@@ -151,7 +156,7 @@ def test_a_regression_and_a_multiclass_model_are_measured_as_such():
     rows = columns(values, range(600))
     both = [r for r in range(600) if values[TRUTH_VALUE][r] is not None and values[PREDICTION][r] is not None]
     numbers = content(plan_for(values, "regression", None), rows)
-    assert numbers.labelled == sum(value is not None for value in values[TRUTH_VALUE])
+    assert numbers.whole.labelled == sum(value is not None for value in values[TRUTH_VALUE])
     assert numbers.performance("mape").value == pytest.approx(
         oracle.mean_absolute_percentage_error(
             [values[TRUTH_VALUE][r] for r in both], [values[PREDICTION][r] for r in both]
@@ -163,6 +168,38 @@ def test_a_regression_and_a_multiclass_model_are_measured_as_such():
     assert classes.performance("recall").value == pytest.approx(
         oracle.recall_score([values[TRUTH_LABEL][r] for r in both], [values[LABEL][r] for r in both], average="macro")
     )
+
+
+def test_a_segment_has_the_outcomes_of_its_rows_whether_a_stratum_splits_or_a_feature():
+    values = window(9, 900)
+    found = content(plan_for(values), columns(values, range(900)))
+    for segment, key in ((Segment("origin", "JFK"), "origin"), (Segment("dest", "ATL"), DEST)):
+        here = [row for row in range(900) if values[key][row] == segment.value]
+        known = [row for row in here if values[TRUTH_LABEL][row] is not None]
+        scored = [row for row in known if values[SCORE][row] is not None]
+        assert (found.judged[segment].rows, found.judged[segment].labelled) == (len(here), len(known))
+        late = [values[TRUTH_LABEL][row] == "late" for row in scored]
+        assert found.performance("auc", segment).value == pytest.approx(
+            oracle.roc_auc_score(late, [values[SCORE][row] for row in scored])
+        )
+    with pytest.raises(KeyError):
+        found.performance("auc", Segment("origin", "LGA"))
+
+
+def test_very_many_segments_share_the_room_for_pairs_of_classes():
+    """Thirty classes, called at random: 900 different pairs, of which a segment of two hundred keeps 500 at most."""
+    names = [f"c{at:03}" for at in range(30)]
+    rng = np.random.default_rng(1)
+    rows = 20_000
+    called, true = (Column.from_values([names[at] for at in rng.integers(0, 30, rows)]) for _ in range(2))
+    segments = tuple(Segment("by", str(at)) for at in range(200))
+    plan = ContentPlan({}, kind="multiclass", metrics=("f1", "accuracy"), judged=segments)
+    strata = {"by": Strata(np.zeros(rows, dtype=np.int32), ["0"])}
+    found = content(plan, Columns(rows, {LABEL: called, TRUTH_LABEL: true}, strata))
+    assert found.performance("f1").value is not None
+    assert found.performance("f1", segments[0]).reason == "more than 500 different pairs of truth and label"
+    assert found.performance("accuracy", segments[0]).n == rows
+    assert not found.judged[segments[0]].outcomes.cells
 
 
 def test_truths_written_as_numbers_or_booleans_are_taken_as_their_text():
@@ -180,7 +217,7 @@ def test_new_features_and_new_values_of_a_segmented_stratum_are_named():
     values = window(4, 100)
     found = content(plan_for(values), columns(values, range(100)))
     assert found.new_features.kept == ("dest",), "the plan knows dep_delay alone"
-    assert found.new_segments == {"origin": Names(("LGA",))}
+    assert found.new_segments == {"origin": Names(("LGA",)), "dest": Names(("7", "ORD"))}
     found.add(Columns(0, {FieldKey("feature", "gone"): Column.absent(0)}), features=["wind", "dep_delay"])
     assert found.new_features.kept == ("dest", "wind")
 
@@ -227,7 +264,7 @@ def test_contents_of_two_plans_do_not_add_up():
 
 def test_of_no_rows_everything_has_a_reason_and_nothing_a_figure():
     found = WindowContent.empty(plan_for(window(8, 50)))
-    assert found.coverage == 0
+    assert found.whole.coverage == 0
     assert all(found.performance(metric).value is None for metric in METRICS)
     assert all(found.gap("origin", metric).value is None for metric in BIAS_METRICS)
     assert all(counts.n == 0 for counts in found.counts.values())

@@ -53,3 +53,29 @@ def test_where_nothing_else_is_left_those_that_moved_are_told_in_short():
     moved = next(each for each in found.fields if each.name == "moved")
     assert (moved.state, moved.top, set(moved.p_values)) == ("critical", [], {"corrected"})
     assert moved.counts
+
+
+def judged(seed, rows=4_000):
+    rng = np.random.default_rng(seed)
+    truth, by = rng.random(rows) < 0.4, rng.integers(0, 30, rows)
+    called = np.where(rng.random(rows) < np.where((by == 7) & (seed > 0), 0.1, 0.9), truth, ~truth)
+    return {"by": [f"s{at}" for at in by], "label": called, "outcome": truth}
+
+
+def test_of_metrics_in_segments_that_are_as_they_were_the_details_go_first():
+    baseline = Baseline.from_frame(judged(0), model_id="m", model_version="1", segments=("by",))
+    asked = [{"metric": metric, "max_drop": 0.1} for metric in ("accuracy", "recall")]
+    check = Monitor(baseline, segments=["by"], performance=asked).check_performance(judged(1)).check
+    assert fitted(check) is check
+    limit = int(0.8 * size(check))
+    found = fitted(check, limit)
+    assert size(found) <= limit
+    assert CheckCompleted.model_validate_json(found.model_dump_json()) == found
+    kept = [(each.metric, each.segment, each.state, each.value, each.n, each.p_value) for each in check.metrics]
+    assert [(e.metric, e.segment, e.state, e.value, e.n, e.p_value) for e in found.metrics] == kept
+    whole = [each for each in found.metrics if each.segment is None or each.segment.value == "s7"]
+    assert all(each.low is not None and each.variance is not None for each in whole)
+    assert {each.state for each in whole} > {"critical"}
+    rest = [each for each in found.metrics if each not in whole]
+    assert {each.low for each in rest} == {None}
+    assert {each.reason for each in rest} == {"details are left out, so that the check fits an event"}

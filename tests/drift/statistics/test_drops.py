@@ -70,6 +70,15 @@ def test_a_share_against_an_uncertain_reference_is_fishers_exact_test(hits, of, 
     assert found == pytest.approx(fisher, rel=1e-6)
 
 
+def test_a_reference_of_nothing_but_hits_weighs_as_its_rows():
+    """A hundred rows without an error say that errors are few, not that there are none."""
+    reference = MetricReference.known("recall", 1.0, 100, variance=0.0)
+    fisher = stats.fisher_exact([[97, 3], [100, 0]], alternative="less").pvalue
+    assert p_beyond_drop(share_result("recall", 97, 100, "rows"), reference, 0) == pytest.approx(fisher, rel=1e-6)
+    mirrored = MetricReference.known("error_rate", 0.0, 100, variance=0.0)
+    assert p_beyond_drop(share_result("error_rate", 3, 100, "rows"), mirrored, 0) == pytest.approx(fisher, rel=1e-6)
+
+
 def test_f1_is_tested_as_the_share_that_it_is_a_function_of():
     outcomes = BinaryOutcomes(true_positives=60, false_positives=20, false_negatives=20, true_negatives=900)
     found = p_beyond_threshold(outcomes.measure("f1"), f1_of_share(0.7))

@@ -6,6 +6,7 @@ from random import Random
 import pytest
 
 from modeltrail.drift.baselines.baseline import Baseline
+from modeltrail.drift.checks.monitor import Monitor as FrameMonitor
 from modeltrail.drift.windows.narrow import NO_PREDICTION, NarrowRows
 from modeltrail.drift.windows.watch import Watch
 from modeltrail.errors import NotVerifiableError, StoreUnavailableError
@@ -36,9 +37,12 @@ def features(random, moved):
 
 
 class World:
-    """A model that is watched by the hour, whose input moves in window 3, and whose truth comes an hour later."""
+    """A model that is watched by the hour, whose input moves in window 3, and whose truth comes an hour later.
 
-    def __init__(self, client, **monitor):
+    It is right, but `wrong_in` one origin from window 3 on: there it is wrong every second time.
+    """
+
+    def __init__(self, client, wrong_in=None, **monitor):
         self.client, self.log, random = client, Log(2), Random(5)
         cluster = self.log.cluster
         self.models, self.checks, self.alerts = (
@@ -60,17 +64,22 @@ class World:
             {"monitor_id": "m", "model_id": MODEL, "window": {"kind": "tumbling", "size_s": 3600}} | monitor
         )
         self.models.event(self.monitor, timestamp=2)
+        true, self.rows = {}, []
         for number in range(WINDOWS * ROWS):
-            at_us = number * HOUR_US // ROWS
-            label = random.choice(["late", "on_time"])
+            at_us, moved = number * HOUR_US // ROWS, number >= MOVES_AT * ROWS
+            label, score = random.choice(["late", "on_time"]), random.random()
+            values, origin = features(random, moved), random.choice(["EWR", "JFK"])
             self.log.predict(
-                to=number % 2, at_us=at_us, log_ms=at_us // 1000 + 10, label=label, score=random.random(),
-                prediction_id=str(number), features=features(random, moved=number >= MOVES_AT * ROWS),
-                strata={"origin": random.choice(["EWR", "JFK"])}, encode=(encode_binary, encode_structured)[number % 2],
+                to=number % 2, at_us=at_us, log_ms=at_us // 1000 + 10, label=label, score=score,
+                prediction_id=str(number), features=values, strata={"origin": origin},
+                encode=(encode_binary, encode_structured)[number % 2],
             )  # fmt: skip
+            is_wrong = moved and origin == wrong_in and number % 4 < 2
+            true[number] = {"late": "on_time", "on_time": "late"}[label] if is_wrong else label
+            self.rows.append({"label": label, "score": score, "origin": origin, "outcome": true[number]})
             if number % ROWS == ROWS - 1:
                 for earlier in range(number - ROWS + 1, number + 1):
-                    self.log.outcome(str(earlier), to=earlier % 2, label=label, log_ms=at_us // 1000 + 11)
+                    self.log.outcome(str(earlier), to=earlier % 2, label=true[earlier], log_ms=at_us // 1000 + 11)
         self.late = self.log.predict(
             to=0, at_us=HOUR_US, log_ms=WINDOWS * HOUR_US // 1000, features={"delay": 0.0}, score=0.5
         )
@@ -196,6 +205,62 @@ async def test_a_log_becomes_checks_and_alerts_that_can_be_computed_again(own, l
             assert found.events[:-1] == before.events[:-1]
             assert found.events[-1].id == before.events[-1].id
             following[unit] = found.carry
+
+
+async def test_metrics_by_segment_are_raised_shown_and_computed_again(own, ledgers):
+    """hour          0    1    2    3    4         from hour 3 on the model is wrong in every second flight from JFK
+    accuracy, JFK    .    .    .    !    !         the truth comes an hour later
+    accuracy, EWR    .    .    .    .    ."""
+    world = World(
+        own, wrong_in="JFK", segments=["origin"],
+        performance=[
+            {"metric": "accuracy", "max_drop": 0.3, "label_delay_s": 3600},
+            {"metric": "auc", "max_drop": 0.3, "label_delay_s": 3600},
+        ],
+    )  # fmt: skip
+    closings = [closing for closing in world.closings() if closing.kind == "performance"]
+    live = await run(ledgers(own.database), closings, world.publish)
+    first = [each.check for each in live if not each.check.supersedes]
+    assert len(first) == WINDOWS
+    for number, check in enumerate(first):
+        found = {(each.metric, each.segment.value if each.segment else None): each for each in check.metrics}
+        assert list(found) == [(metric, value) for value in (None, "EWR", "JFK") for metric in ("accuracy", "auc")]
+        accuracy = {value: each for (metric, value), each in found.items() if metric == "accuracy"}
+        assert accuracy["EWR"].n + accuracy["JFK"].n == accuracy[None].n == ROWS
+        assert accuracy["EWR"].value == 1.0
+        assert (accuracy["JFK"].value == 1.0) == (number < MOVES_AT)
+        assert (accuracy["JFK"].state == "stable") == (number < MOVES_AT)
+        right = accuracy["EWR"].value * accuracy["EWR"].n + accuracy["JFK"].value * accuracy["JFK"].n
+        assert accuracy[None].value == pytest.approx(right / ROWS)
+        assert {each.reference_of for each in check.metrics if each.segment} == {"segment"}
+
+    (raised,) = (event.data for each in live for event in each.events if event.type.endswith("alert.raised.v1"))
+    assert "`accuracy` where `origin` is JFK is 0." in raised.message
+    reader = Reader(own)
+    assert read_alert(reader, raised.alert_id) == raised
+    stored = read_checks(reader, [closing.check_id for closing in closings])
+    again = {check_id: recompute(reader, check) for check_id, check in stored.items()}
+    assert {check_id: differences for check_id, (_, differences) in again.items()} == {
+        check_id: [] for check_id in stored
+    }
+    assert [alert.data for result, _ in again.values() for alert in result.alerts] == [raised]
+
+    rows = own.query(
+        "SELECT segment_value, count(), countIf(state = 'stable'), min(reference_of) FROM performance_history "
+        "WHERE metric = 'accuracy' AND segment_by = 'origin' GROUP BY segment_value ORDER BY segment_value"
+    ).result_rows
+    assert [tuple(row) for row in rows] == [("EWR", WINDOWS, WINDOWS, "segment"), ("JFK", WINDOWS, MOVES_AT, "segment")]
+
+    # The same rows in a frame, without any server.
+    def frame(number):
+        events = world.rows[number * ROWS : (number + 1) * ROWS]
+        return {name: [event[name] for event in events] for name in events[0]}
+
+    asked = [each.model_dump() for each in world.monitor.performance]
+    monitor = FrameMonitor(world.baseline, segments=["origin"], performance=asked)
+    for number, check in enumerate(first):
+        if number != 1:  # where a prediction came late
+            assert monitor.check_performance(frame(number), roles={"origin": "stratum"}).metrics == check.metrics
 
 
 async def test_counts_of_windows_that_are_nowhere_are_counted_again(own, ledgers, monkeypatch):

@@ -4,7 +4,7 @@ FROM
 (
     SELECT window_start, toString(metric) AS figure, state, value, reference
     FROM performance_history
-    WHERE monitor_id = {monitor:String}
+    WHERE monitor_id = {monitor:String} AND isNull(segment_by)
     UNION ALL
     SELECT window_start, concat(toString(metric), ' by ', toString(`by`)), state, value, reference
     FROM bias_history

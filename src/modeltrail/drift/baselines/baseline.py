@@ -10,6 +10,7 @@ A baseline is its `baseline.registered` event, and addressed by the SHA-256 of i
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -32,6 +33,7 @@ from modeltrail.events.baselines import (
     BaselineSource,
     FieldKind,
     FieldRole,
+    ReferenceMetric,
 )
 from modeltrail.events.canonical import canonical_json, content_hash
 from modeltrail.events.fields import Id
@@ -99,6 +101,19 @@ class Baseline:
         Its errors come in sessions at most as its predictions do.
         """
         return max((each.phi for key, each in self.references.items() if key.role in _OUTPUTS), default=1.0)
+
+    def segment_phi(self, segment: SegmentKey) -> float:
+        """The same of a segment: learned from its rows, or that of all where these were too few to learn from."""
+        learned = [each.phi for key, each in self.segments[segment].items() if key.role in _OUTPUTS and each.learned]
+        return max(learned, default=self.output_phi)
+
+    def performance_of(self, segment: SegmentKey) -> Sequence[ReferenceMetric]:
+        """How good the model was in the rows of a segment; empty where nothing is known of it."""
+        return self._performance.get(segment, ())
+
+    @cached_property
+    def _performance(self) -> Mapping[SegmentKey, Sequence[ReferenceMetric]]:
+        return {(each.by, each.value): each.performance for each in self.event.segments}
 
     def __eq__(self, other: object) -> bool:
         return self.sha256 == other.sha256 if isinstance(other, Baseline) else NotImplemented
@@ -182,9 +197,12 @@ class Baseline:
         _check_names(columns, segments, categorical)
         chunk: int | None = None
         if times is not None:
-            columns = columns.take(np.argsort(times, kind="stable"))
+            if (np.diff(times) < 0).any():  # a sample from the ledger comes in order, and may be too large for a copy
+                columns = columns.take(np.argsort(times, kind="stable"))
             chunk = chunk_rows or default_chunk_rows(rows)
         references = _references(columns, categorical, chunk, fine_bins)
+        kind = kind or kind_of(columns)
+        positive_label = positive_label or (positive_of(columns) if kind == "binary" else None)
         parts: list[BaselineSegment] = []
         for by in segments:
             strata = columns.stratum(by)
@@ -193,12 +211,13 @@ class Baseline:
                 share = np.count_nonzero(mask) / rows
                 if share * rows < SEGMENT_ROWS:
                     continue
-                part = _with_values(columns.take(mask), references)
+                rows_of = columns.take(mask)
+                part = _with_values(rows_of, references)
                 segment_chunk = None if chunk is None else max(2, round(chunk * share))
                 found = _references(part, categorical, segment_chunk, segment_bins, references)
-                parts.append(BaselineSegment(by=by, value=value, fields=[each.to_field() for each in found]))
-        kind = kind or kind_of(columns)
-        positive_label = positive_label or (positive_of(columns) if kind == "binary" else None)
+                good, _ = worth(rows_of, kind, positive_label, ())
+                fields = [each.to_field() for each in found]
+                parts.append(BaselineSegment(by=by, value=value, fields=fields, performance=good))
         performance, bias = worth(columns, kind, positive_label, sorted({*segments, *columns.strata}))
         try:
             content = BaselineContent(

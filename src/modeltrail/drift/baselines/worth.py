@@ -66,13 +66,19 @@ def worth(
     content = WindowContent.empty(plan)
     content.add(columns)
     performance: list[ReferenceMetric] = []
-    for metric in METRICS if content.outcomes is not None else ():
-        result = content.outcomes.measure(metric)  # type: ignore[union-attr]
+    for metric in METRICS if content.whole.outcomes is not None else ():
+        result = content.performance(metric)
         if result.value is not None:
             variance = None if result.se is None else result.se**2
             performance.append(
                 ReferenceMetric(
-                    metric=metric, value=result.value, n=result.n, low=result.low, high=result.high, variance=variance
+                    metric=metric,
+                    value=result.value,
+                    n=result.n,
+                    low=result.low,
+                    high=result.high,
+                    variance=variance,
+                    classes=result.classes,
                 )
             )
     gaps = [groups.measure(metric) for groups in content.groups.values() for metric in BIAS_METRICS]

@@ -72,6 +72,12 @@ class _Found:
     parts: dict[Subject, CheckField | CheckMetric | CheckGap] = field(default_factory=dict)
     rate: Rate | None = None
 
+    @property
+    def empty(self) -> set[Subject]:
+        """What had no row in the window: fields, and metrics in segments."""
+        fields = {subject for subject, question in self.questions.items() if question.windows[0].n == 0}
+        return fields | {subject for subject, figure in self.figures.items() if figure.empty}
+
 
 def evaluate(
     closing: Closing,
@@ -108,7 +114,7 @@ def evaluate(
     if closing.late:
         after, transitions = correct(tracks, verdicts, span, policy)
     else:
-        watched = watched_subjects(closing.monitor, content.plan, closing.kind)
+        watched = watched_subjects(closing.monitor, baseline, content.plan, closing.kind)
         # What another kind of check looks at is none of this one's business.
         watched |= {each for each in tracks if each.kind not in _KINDS[closing.kind] and each != RATE}
         if closing.kind != "drift" or (closing.monitor.silence and closing.monitor.silence.rate_factor):
@@ -121,7 +127,7 @@ def evaluate(
             lambda subject: _alert_id(closing, subject),
             _opened_at(closing),
             watched,
-            {subject for subject, question in found.questions.items() if question.windows[0].n == 0},
+            found.empty,
         )
     for subject, question in found.questions.items():
         found.parts[subject] = check_field(
@@ -258,7 +264,8 @@ def _figures(closing: Closing, baseline: Baseline, content: WindowContent, polic
     when = window_words(closing.window)
     figures = [
         *(
-            metric_figure(each, baseline, content, policy, when)
+            metric_figure(each, baseline, content, policy, when, segment)
+            for segment in (None, *content.plan.judged)
             for each in due_metrics(closing.monitor, closing.label_delay_s)
         ),
         *(

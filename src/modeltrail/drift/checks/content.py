@@ -10,8 +10,9 @@ are taken as their text) and TRUTH_VALUE (the true number, for a regression); ro
 """
 
 import heapq
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -20,11 +21,23 @@ from numpy.typing import NDArray
 from modeltrail.drift.baselines.binning import count_field
 from modeltrail.drift.baselines.counts import FieldCounts
 from modeltrail.drift.baselines.reference import Reference
-from modeltrail.drift.rows.columns import ABSENT, NUMBER, Column, Columns, FieldKey
+from modeltrail.drift.checks.judged import (
+    LABEL,
+    PREDICTION,
+    SCORE,
+    TRUTH_LABEL,
+    TRUTH_VALUE,
+    Judged,
+    called_positive,
+    judge,
+    numbers_of,
+    truth_of,
+)
+from modeltrail.drift.rows.columns import ABSENT, Columns, Strata
 from modeltrail.drift.statistics.bias import GapResult, Groups
 from modeltrail.drift.statistics.metrics import MetricResult, check_metric, unavailable
-from modeltrail.drift.statistics.multiclass import MulticlassOutcomes
-from modeltrail.drift.statistics.performance import BinaryOutcomes, Kind, Outcomes, RegressionOutcomes, empty_outcomes
+from modeltrail.drift.statistics.multiclass import LEAST_CELLS, MAX_CELLS
+from modeltrail.drift.statistics.performance import Kind, Outcomes, empty_outcomes
 
 __all__ = [
     "LABEL",
@@ -39,12 +52,6 @@ __all__ = [
     "Segment",
     "WindowContent",
 ]
-
-LABEL: Final = FieldKey("label", "label")
-SCORE: Final = FieldKey("score", "score")
-PREDICTION: Final = FieldKey("prediction", "value")
-TRUTH_LABEL: Final = FieldKey("truth", "label")
-TRUTH_VALUE: Final = FieldKey("truth", "value")
 
 MAX_NAMES: Final = 100
 """So many new names are kept, the first in alphabetical order."""
@@ -72,7 +79,7 @@ class ContentPlan:
     `references`: the bins of each field, for all rows and by segment. `known_features`: names that are not news (all
     features of the baseline, whether counted or not). `kind` and `positive_label` of the model; without the latter
     nothing of a binary model can be measured. `metrics` of performance, empty where the truth is not asked for, and
-    the strata of `bias`.
+    the strata of `bias`. `judged`: the segments in which the metrics are measured too.
     """
 
     references: Mapping[CountKey, Reference]
@@ -81,6 +88,12 @@ class ContentPlan:
     positive_label: str | None = None
     metrics: tuple[str, ...] = ()
     bias: tuple[str, ...] = ()
+    judged: tuple[Segment, ...] = ()
+
+    @property
+    def segments(self) -> set[Segment]:
+        """All segments in which anything is added up."""
+        return {*self.judged, *(key.segment for key in self.references if key.segment is not None)}
 
 
 @dataclass(frozen=True)
@@ -109,20 +122,18 @@ _NO_NAMES = Names()
 class WindowContent:
     """What the rows of one window add up to.
 
-    `rows` predictions, each counted once; `duplicates` repeats that were left out; `labelled` rows whose truth is
-    known. `counts` has every key of the plan. `new_features` are features that the baseline lacks,
-    `new_segments` values of a segmented stratum that the plan has no segment for. `outcomes` is None where the plan has
-    no metrics, or the kind of the model (or its positive label) is not known.
+    `whole` is of all predictions, each counted once, `judged` of those in each segment in which metrics are measured;
+    `duplicates` repeats that were left out. `counts` has every key of the plan. `new_features` are features that the
+    baseline lacks, `new_segments` values of a segmented stratum that the plan has no segment for.
     """
 
     plan: ContentPlan
-    rows: int = 0
     duplicates: int = 0
-    labelled: int = 0
+    whole: Judged = field(default_factory=Judged)
+    judged: dict[Segment, Judged] = field(default_factory=dict)
     counts: dict[CountKey, FieldCounts] = field(default_factory=dict)
     new_features: Names = _NO_NAMES
     new_segments: dict[str, Names] = field(default_factory=dict)
-    outcomes: Outcomes | None = None
     groups: dict[str, Groups] = field(default_factory=dict)
 
     @classmethod
@@ -131,17 +142,17 @@ class WindowContent:
         content = cls(plan)
         for key, reference in plan.references.items():
             content.counts[key] = FieldCounts.zeros(reference.sample.counts.size)
-            if key.segment is not None:
-                content.new_segments.setdefault(key.segment.by, Names())
-        if plan.metrics and plan.kind is not None and (plan.kind != "binary" or plan.positive_label is not None):
-            content.outcomes = empty_outcomes(plan.kind, plan.metrics)
+        content.new_segments = {segment.by: Names() for segment in plan.segments}
+        content.whole.outcomes = _empty_outcomes(plan)
+        for segment in plan.judged:
+            content.judged[segment] = Judged(_empty_outcomes(plan, len(plan.judged)))
         content.groups = {by: Groups(by) for by in plan.bias}
         return content
 
     @property
-    def coverage(self) -> float:
-        """The share of rows whose truth is known; 0 of no rows."""
-        return self.labelled / self.rows if self.rows else 0.0
+    def rows(self) -> int:
+        """How many predictions there are."""
+        return self.whole.rows
 
     def add(self, columns: Columns, *, duplicates: int = 0, features: Iterable[str] = ()) -> None:
         """Add a chunk of rows.
@@ -149,40 +160,45 @@ class WindowContent:
         `duplicates`: how many repeats were left out of it. `features`: names of features that its events have;
         those of the columns are looked at anyway.
         """
-        self.rows += columns.rows
         self.duplicates += duplicates
-        self._count(columns)
+        strata = {by: columns.stratum(by) for by in self.new_segments}
+        self._count(columns, strata)
         names = {
             name
             for (role, name), column in columns.fields.items()
             if role == "feature" and (column.kinds != ABSENT).any()
         }
         self.new_features |= Names.of((names | set(features)) - self.plan.known_features)
-        truth, known = self._truth(columns)
-        self.labelled += int(np.count_nonzero(known))
-        if self.outcomes is not None:
-            self._judge(columns, truth, known)
+        truth, known = truth_of(columns, self.plan.kind, self.plan.positive_label)
+        parts = ((judged, strata[segment.by].mask(segment.value)) for segment, judged in self.judged.items())
+        judge(columns, truth, known, self.plan.positive_label, chain([(self.whole, None)], parts))
         self._group(columns, truth, known)
 
     def __add__(self, other: "WindowContent") -> "WindowContent":
         """Return the content of the rows of both, which were added up by one plan; ValueError for two plans."""
         if other.plan is not self.plan and other.plan != self.plan:
             raise ValueError("window content: two that were added up by different plans")
-        both = WindowContent(
-            self.plan, self.rows + other.rows, self.duplicates + other.duplicates, self.labelled + other.labelled
-        )
+        both = WindowContent(self.plan, self.duplicates + other.duplicates, self.whole + other.whole)
         both.counts = {key: counts + other.counts[key] for key, counts in self.counts.items()}
         both.new_features = self.new_features | other.new_features
         both.new_segments = {by: names | other.new_segments[by] for by, names in self.new_segments.items()}
-        both.outcomes = _sum(self.outcomes, other.outcomes)
+        both.judged = {segment: judged + other.judged[segment] for segment, judged in self.judged.items()}
         both.groups = {by: groups + other.groups[by] for by, groups in self.groups.items()}
         return both
 
-    def performance(self, metric: str) -> MetricResult:
-        """Return the figure of a metric of the plan; ValueError for a name that no metric has."""
+    def of(self, segment: Segment | None) -> Judged:
+        """Return what the rows of a segment of the plan add up to, or all (None); KeyError for another segment."""
+        return self.whole if segment is None else self.judged[segment]
+
+    def performance(self, metric: str, segment: Segment | None = None) -> MetricResult:
+        """Return the figure of a metric of the plan, of all rows or in a segment.
+
+        ValueError for a name that no metric has, KeyError for a segment that the plan has not.
+        """
         check_metric(metric)
-        if self.outcomes is not None:
-            return self.outcomes.measure(metric)
+        outcomes = self.of(segment).outcomes
+        if outcomes is not None:
+            return outcomes.measure(metric)
         if self.plan.kind is None:
             return unavailable(metric, 0, "the baseline does not say what kind of model this is")
         if metric not in self.plan.metrics:
@@ -195,9 +211,8 @@ class WindowContent:
             return GapResult(by, metric, 0, reason=_NO_POSITIVE_LABEL)
         return self.groups[by].measure(metric)
 
-    def _count(self, columns: Columns) -> None:
+    def _count(self, columns: Columns, strata: Mapping[str, Strata]) -> None:
         masks: dict[Segment, NDArray[np.bool_]] = {}
-        strata = {by: columns.stratum(by) for by in self.new_segments}
         for key, reference in self.plan.references.items():
             column = columns.column(key.role, key.name)
             mask = None
@@ -206,43 +221,20 @@ class WindowContent:
                     masks[key.segment] = strata[key.segment.by].mask(key.segment.value)
                 mask = masks[key.segment]
             self.counts[key] += count_field(reference, column, mask)
+        known = self.plan.segments
         for by, found in strata.items():
             present = np.unique(found.codes[found.codes >= 0]).tolist()
             news = {found.dictionary[code] for code in present}
-            self.new_segments[by] |= Names.of(name for name in news if Segment(by, name) not in masks)
-
-    def _truth(self, columns: Columns) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """Return which rows are truly positive, and of which the truth is known."""
-        if self.plan.kind == "regression":
-            known = ~np.isnan(_numbers(columns.column(*TRUTH_VALUE)))
-            return np.zeros(columns.rows, dtype=np.bool_), known
-        return _called(columns.column(*TRUTH_LABEL), self.plan.positive_label)
-
-    def _judge(self, columns: Columns, truth: NDArray[np.bool_], known: NDArray[np.bool_]) -> None:
-        match self.outcomes:
-            case BinaryOutcomes():
-                called, has_label = _called(columns.column(*LABEL), self.plan.positive_label)
-                scores = _numbers(columns.column(*SCORE))
-                self.outcomes.add(truth[known], called[known], has_label[known], scores[known])
-            case MulticlassOutcomes():
-                of_truth, dictionary = columns.column(*TRUTH_LABEL).as_texts()
-                of_label, others = columns.column(*LABEL).as_texts()
-                classes = list(dict.fromkeys((*dictionary, *others)))
-                self.outcomes.add(_recoded(of_truth, dictionary, classes), _recoded(of_label, others, classes), classes)
-            case RegressionOutcomes():
-                predicted = _numbers(columns.column(*PREDICTION))
-                self.outcomes.add(_numbers(columns.column(*TRUTH_VALUE)), predicted)
-            case None:
-                pass
+            self.new_segments[by] |= Names.of(name for name in news if Segment(by, name) not in known)
 
     def _group(self, columns: Columns, truth: NDArray[np.bool_], known: NDArray[np.bool_]) -> None:
         if not self.groups:
             return
-        called, has_label = _called(columns.column(*LABEL), self.plan.positive_label)
+        called, has_label = called_positive(columns.column(*LABEL), self.plan.positive_label)
         if self.plan.kind == "regression":
-            scores, known = _numbers(columns.column(*PREDICTION)), np.zeros(columns.rows, dtype=np.bool_)
+            scores, known = numbers_of(columns.column(*PREDICTION)), np.zeros(columns.rows, dtype=np.bool_)
         else:
-            scores = _numbers(columns.column(*SCORE))
+            scores = numbers_of(columns.column(*SCORE))
         for by, groups in self.groups.items():
             groups.add(
                 columns.stratum(by), called=called, has_label=has_label, scores=scores, truth=truth, has_truth=known
@@ -252,32 +244,8 @@ class WindowContent:
 _NO_POSITIVE_LABEL = "the baseline does not say which label is the positive one"
 
 
-def _sum(one: Outcomes | None, other: Outcomes | None) -> Outcomes | None:
-    match one, other:
-        case BinaryOutcomes(), BinaryOutcomes():
-            return one + other
-        case MulticlassOutcomes(), MulticlassOutcomes():
-            return one + other
-        case RegressionOutcomes(), RegressionOutcomes():
-            return one + other
-    return None
-
-
-def _numbers(column: Column) -> NDArray[np.float64]:
-    """The numbers of a column, NaN where there is none."""
-    return np.where(column.kinds == NUMBER, column.numbers, np.nan)
-
-
-def _called(column: Column, positive: str | None) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Return which rows have the positive label, and which have a label at all."""
-    codes, dictionary = column.as_texts()
-    wanted = dictionary.index(positive) if positive is not None and positive in dictionary else -2
-    return np.equal(codes, wanted), codes >= 0
-
-
-def _recoded(codes: NDArray[np.int32], dictionary: Sequence[str], classes: Sequence[str]) -> NDArray[np.int32]:
-    """Return codes of `dictionary` as codes of `classes`, -1 kept."""
-    place = {name: code for code, name in enumerate(classes)}
-    # One more at the end, which is where -1 points to.
-    table = np.array([*(place[name] for name in dictionary), -1], dtype=np.int32)
-    return table[codes]
+def _empty_outcomes(plan: ContentPlan, segments: int = 1) -> Outcomes | None:
+    """Return what judging begins with, one of so many that share a bound; None where nothing can be measured."""
+    if not plan.metrics or plan.kind is None or (plan.kind == "binary" and plan.positive_label is None):
+        return None
+    return empty_outcomes(plan.kind, plan.metrics, max(LEAST_CELLS, MAX_CELLS // segments))

@@ -6,19 +6,26 @@ as the critical threshold is beyond that of a warning, 2.5 times by default, is 
 
 Rows that come in sessions weigh less here, too: p-values take the overdispersion of what the model said. Intervals do
 not, they are for display.
+
+A metric is looked at in all predictions and in each segment of the monitor: against the same rows of the baseline, or
+against all of it where it does not know how good the model was in them.
 """
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 from modeltrail.drift.baselines.baseline import Baseline
-from modeltrail.drift.checks.content import WindowContent
+from modeltrail.drift.checks.content import Segment, WindowContent
+from modeltrail.drift.checks.fields import segment_of
+from modeltrail.drift.checks.plan import metric_subject
 from modeltrail.drift.checks.wording import number_words, percent, shown, subject_words
 from modeltrail.drift.policy.policy import Policy
 from modeltrail.drift.policy.states import Hypothesis, Subject, Trial, Verdict
 from modeltrail.drift.statistics.bias import GapResult, p_beyond_gap
 from modeltrail.drift.statistics.drops import MetricReference, p_beyond_drop, p_beyond_threshold, worsening
-from modeltrail.drift.statistics.metrics import LOWER_IS_BETTER, MetricResult
+from modeltrail.drift.statistics.metrics import LOWER_IS_BETTER, MetricResult, Share
+from modeltrail.events.baselines import ReferenceMetric
 from modeltrail.events.checks import CheckGap, CheckGroup, CheckMetric
 from modeltrail.events.monitors import BiasMonitor, PerformanceMonitor
 
@@ -28,6 +35,8 @@ _MIN_COVERAGE = 0.9
 """Share of rows whose truth must be known before rates that need it are compared."""
 _MARGIN = 0.95
 """Share of a limit below which a figure is away from it."""
+_UNKNOWN = "the baseline does not say how good the model was; give a threshold instead of max_drop"
+_OTHER_CLASSES = "it is a mean over {} classes, and the baseline has none over as many"
 _NEED_TRUTH = frozenset({"true_positive_rate", "false_positive_rate", "calibration"})
 
 
@@ -43,6 +52,8 @@ class Figure:
     hypothesis: Hypothesis | None
     sentence: str
     short_of_labels: bool = False
+    empty: bool = False
+    """A segment without any row in the window."""
 
     def judged(self, verdict: Verdict | None) -> CheckMetric | CheckGap:
         """Return the part with the state that was found."""
@@ -60,48 +71,92 @@ def _hypothesis(subject: Subject, n: int, p: float, effect: float) -> Hypothesis
 
 
 def metric_figure(
-    asked: PerformanceMonitor, baseline: Baseline, content: WindowContent, policy: Policy, when: str
+    asked: PerformanceMonitor,
+    baseline: Baseline,
+    content: WindowContent,
+    policy: Policy,
+    when: str,
+    segment: Segment | None = None,
 ) -> Figure:
-    """Return a metric of a window against the baseline's, or against a fixed threshold. `when`: the window in words."""
-    subject = Subject("performance", "", asked.metric)
-    result = content.performance(asked.metric)
-    known = next((each for each in baseline.event.performance if each.metric == asked.metric), None)
+    """Return a metric of a window against the baseline's, or against a fixed threshold.
+
+    `segment`: one of the content's plan, which is compared with the same rows of the baseline where it knows how good
+    the model was in them, else with all of it. `when`: the window in words.
+    """
+    subject = metric_subject(asked.metric, segment)
+    judged, result = content.of(segment), content.performance(asked.metric, segment)
+    phi = baseline.output_phi if segment is None else baseline.segment_phi(segment)
+    known, reference_of = _known(baseline, result, segment, phi)
     reason, short = result.reason, False
-    if content.coverage < asked.min_coverage:
-        short = True
-        reason = (
-            f"the truth of {percent(content.coverage)} of the predictions is known, {asked.min_coverage:.0%} needed"
-        )
+    empty = segment is not None and not judged.rows
+    if judged.coverage < asked.min_coverage and not empty:
+        short = segment is None
+        reason = f"the truth of {percent(judged.coverage)} of the predictions is known, {asked.min_coverage:.0%} needed"
     elif reason is None and asked.threshold is None and known is None:
-        reason = "the baseline does not say how good the model was; give a threshold instead of max_drop"
+        reason = _UNKNOWN if segment is None or result.classes is None else _OTHER_CLASSES.format(result.classes)
     p = hypothesis = None
     if reason is None and result.value is not None:
         if asked.threshold is not None:
-            p = p_beyond_threshold(result, asked.threshold, overdispersion=baseline.output_phi)
+            p = p_beyond_threshold(result, asked.threshold, overdispersion=phi)
         elif known is not None:
-            reference = MetricReference.known(
-                known.metric, known.value, known.n, variance=known.variance, low=known.low, high=known.high
-            )
-            p = p_beyond_drop(result, reference, asked.max_drop or 0.0, overdispersion=baseline.output_phi)
+            p = p_beyond_drop(result, known, asked.max_drop or 0.0, overdispersion=phi)
         if p is not None:
             effect = policy.psi_warning * _drop(asked, result, known.value if known else None)
             hypothesis = _hypothesis(subject, result.n, p, effect)
     part = CheckMetric(
         metric=asked.metric,
+        segment=segment_of(subject.by, subject.value),
         state="stable" if hypothesis else "insufficient_data",
         reason=reason or result.note,
         value=result.value,
-        n=content.labelled,
+        n=judged.labelled,
         low=result.low,
         high=result.high,
         variance=result.variance,
         reference=known.value if known else None,
+        reference_of=reference_of,
         max_drop=asked.max_drop,
         threshold=asked.threshold,
         p_value=p,
-        coverage=content.coverage,
+        coverage=judged.coverage,
     )
-    return Figure(subject, part, hypothesis, _metric_sentence(subject, part, when), short)
+    return Figure(subject, part, hypothesis, _metric_sentence(subject, part, when), short, empty)
+
+
+def _known(
+    baseline: Baseline, result: MetricResult, segment: Segment | None, phi: float
+) -> tuple[MetricReference | None, Literal["segment", "whole"] | None]:
+    """Return what the baseline says of a metric, and of which of its rows; of no segment where all are looked at."""
+    whole = _reference(baseline.event.performance, result)
+    if segment is None:
+        return whole, None
+    own = _reference(baseline.performance_of(segment), result, alike=True)
+    if own is None:
+        whole = _reference(baseline.event.performance, result, alike=True)
+        return whole, None if whole is None else "whole"
+    variance = own.variance
+    if whole is not None and own.n and not isinstance(result.basis, Share):
+        # A small group that happens to have none of the rare large losses looks surer of its mean than it is: none
+        # counts as less spread than all together. (Shares are tested by their rows, and need no such care.)
+        variance = max(variance, whole.variance * whole.n / own.n)
+    # So few rows are what a sample of sessions is short of: they weigh less in the reference, too.
+    return replace(own, variance=phi * variance, n=int(own.n / phi)), "segment"
+
+
+def _reference(
+    performance: Iterable[ReferenceMetric], result: MetricResult, *, alike: bool = False
+) -> MetricReference | None:
+    """Return what is said of the metric of a result.
+
+    `alike`: not if it is a mean over more or fewer classes: in few rows a rare class comes and goes, and the mean with
+    it.
+    """
+    for each in performance:
+        if each.metric == result.metric and not (alike and each.classes not in (None, result.classes)):
+            return MetricReference.known(
+                each.metric, each.value, each.n, variance=each.variance, low=each.low, high=each.high
+            )
+    return None
 
 
 def _drop(asked: PerformanceMonitor, result: MetricResult, reference: float | None) -> float:
@@ -129,11 +184,11 @@ def _share_used(used: float, allowed: float) -> float:
 def _metric_sentence(subject: Subject, part: CheckMetric, when: str) -> str:
     if part.value is None:
         return f"{subject_words(subject)} is not known, {when}"
-    limit = (
-        f"limit {number_words(part.threshold)}"
-        if part.threshold is not None
-        else f"{number_words(part.reference)} in the baseline, may be {number_words(part.max_drop)} worse"
-    )
+    if part.threshold is not None:
+        limit = f"limit {number_words(part.threshold)}"
+    else:
+        known = "whole baseline" if part.reference_of == "whole" else "baseline"
+        limit = f"{number_words(part.reference)} in the {known}, may be {number_words(part.max_drop)} worse"
     interval = "" if part.low is None else f", {number_words(part.low)} to {number_words(part.high)}"
     return (
         f"{subject_words(subject)} is {number_words(part.value)}{interval} ({limit}) "
@@ -145,10 +200,11 @@ def gap_figure(asked: BiasMonitor, baseline: Baseline, content: WindowContent, p
     """Return the largest gap between the values of a stratum, against what is allowed."""
     subject = Subject("bias", "", asked.metric, asked.by)
     result = content.gap(asked.by, asked.metric)
-    short = asked.metric in _NEED_TRUTH and content.coverage < _MIN_COVERAGE
+    short = asked.metric in _NEED_TRUTH and content.whole.coverage < _MIN_COVERAGE
     reason = result.reason
     if short:
-        reason = f"the truth of {percent(content.coverage)} of the predictions is known, {_MIN_COVERAGE:.0%} needed"
+        share = percent(content.whole.coverage)
+        reason = f"the truth of {share} of the predictions is known, {_MIN_COVERAGE:.0%} needed"
     p = None if reason else p_beyond_gap(result, asked.max_gap, overdispersion=baseline.output_phi)
     hypothesis = None
     if p is not None and result.value is not None:

@@ -12,7 +12,16 @@ from modeltrail.drift.rows.columns import FieldKey
 from modeltrail.errors import InvalidEventError
 from modeltrail.events.monitors import BiasMonitor, MonitorConfigured, PerformanceMonitor
 
-__all__ = ["content_plan", "due_gaps", "due_metrics", "field_subject", "policy_of", "watched_subjects"]
+__all__ = [
+    "content_plan",
+    "due_gaps",
+    "due_metrics",
+    "field_subject",
+    "metric_subject",
+    "policy_of",
+    "segments_of",
+    "watched_subjects",
+]
 
 
 def policy_of(monitor: MonitorConfigured) -> Policy:
@@ -38,21 +47,23 @@ def content_plan(monitor: MonitorConfigured, baseline: Baseline, kind: str, labe
     """
     event = baseline.event
     if kind == "performance":
+        _check_segments(monitor, baseline)
+        metrics = tuple(each.metric for each in due_metrics(monitor, label_delay_s))
         return ContentPlan(
             {},
             kind=event.kind,
             positive_label=event.positive_label,
-            metrics=tuple(each.metric for each in due_metrics(monitor, label_delay_s)),
+            metrics=metrics,
+            judged=segments_of(monitor, baseline) if metrics else (),
             bias=tuple(sorted({each.by for each in due_gaps(monitor, label_delay_s)})),
         )
     chosen = _references(monitor, baseline)
     references = {CountKey(key.role, key.name): reference for key, reference in chosen.items()}
-    for (by, value), fields in baseline.segments.items():
-        if by in monitor.segments:
-            segment = Segment(by, value)
-            references |= {
-                CountKey(key.role, key.name, segment): reference for key, reference in fields.items() if key in chosen
-            }
+    for segment in segments_of(monitor, baseline):
+        fields = baseline.segments[segment]
+        references |= {
+            CountKey(key.role, key.name, segment): reference for key, reference in fields.items() if key in chosen
+        }
     features = frozenset(key.name for key in baseline.references if key.role == "feature")
     return ContentPlan(references, known_features=features, kind=event.kind, positive_label=event.positive_label)
 
@@ -62,11 +73,20 @@ def _references(monitor: MonitorConfigured, baseline: Baseline) -> dict[FieldKey
     for at, name in enumerate(monitor.fields):
         if name not in names:
             raise InvalidEventError(f"fields.{at}", name, f"must be a field of the baseline {baseline.id}")
+    _check_segments(monitor, baseline)
+    return {key: each for key, each in baseline.references.items() if not monitor.fields or key.name in monitor.fields}
+
+
+def _check_segments(monitor: MonitorConfigured, baseline: Baseline) -> None:
     split = {by for by, _ in baseline.segments}
     for at, by in enumerate(monitor.segments):
         if by not in split:
             raise InvalidEventError(f"segments.{at}", by, f"must be a segment of the baseline {baseline.id}")
-    return {key: each for key, each in baseline.references.items() if not monitor.fields or key.name in monitor.fields}
+
+
+def segments_of(monitor: MonitorConfigured, baseline: Baseline) -> tuple[Segment, ...]:
+    """Return the segments of the baseline that the monitor looks at one by one, in the baseline's order."""
+    return tuple(Segment(by, value) for by, value in baseline.segments if by in monitor.segments)
 
 
 def due_metrics(monitor: MonitorConfigured, label_delay_s: int) -> list[PerformanceMonitor]:
@@ -85,9 +105,16 @@ def field_subject(key: CountKey) -> Subject:
     return Subject("drift", key.role, key.name, by, value)
 
 
-def watched_subjects(monitor: MonitorConfigured, plan: ContentPlan, kind: str) -> set[Subject]:
+def metric_subject(metric: str, segment: Segment | None = None) -> Subject:
+    """Return what an alert about a metric is about, in a segment or in all predictions."""
+    by, value = segment or ("", "")
+    return Subject("performance", "", metric, by, value)
+
+
+def watched_subjects(monitor: MonitorConfigured, baseline: Baseline, plan: ContentPlan, kind: str) -> set[Subject]:
     """Return everything that checks of `kind` look at, whatever the delay of its labels."""
     if kind == "drift":
         return {field_subject(key) for key in plan.references}
-    metrics = {Subject("performance", "", each.metric) for each in monitor.performance}
+    where = (None, *segments_of(monitor, baseline))
+    metrics = {metric_subject(each.metric, segment) for each in monitor.performance for segment in where}
     return metrics | {Subject("bias", "", each.metric, each.by) for each in monitor.bias}

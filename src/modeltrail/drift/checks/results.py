@@ -80,7 +80,7 @@ class CheckResult:
 
 def condition_of(subject: Subject) -> CheckCondition:
     """Return what an alert is about, as the contract writes it."""
-    segment = segment_of(subject.by, subject.value) if subject.kind == "drift" else None
+    segment = None if subject.kind == "bias" else segment_of(subject.by, subject.value)
     return CheckCondition(
         kind=subject.kind,  # type: ignore[arg-type]
         name=subject.name,

@@ -3,7 +3,8 @@
 The null hypothesis is *within the allowed*: the true figure is at least the reference less `max_drop` (at most the
 reference plus it, where lower is better), or on the right side of a fixed `threshold`. The p-value is one-sided and
 taken at the border of the null, so that a change within the allowed one gives a p-value that is small no more often
-than it says. The reference is an estimate too: its variance is added where it is known.
+than it says. The reference is an estimate too: its variance is added where it is known; a share of none or all of its
+rows, whose variance is estimated as 0, weighs as its rows.
 
 * A share of rows (accuracy, error rate, precision, recall; f1 as the share that it is a function of): exact binomial at
   the border. With an uncertain reference also Fisher's exact test, generalised to drops other than 0; the larger of the
@@ -42,7 +43,10 @@ _SHARES = frozenset({"accuracy", "error_rate", "precision", "recall", "f1"})
 
 @dataclass(frozen=True)
 class MetricReference:
-    """What the baseline says of a metric: its value from `n` rows and the variance of that value (0: no doubt)."""
+    """What the baseline says of a metric: its value from `n` rows and the variance of that value.
+
+    Variance 0 is no doubt; but of a share of none or all of its rows it only says that these were too few for another.
+    """
 
     metric: str
     value: float
@@ -116,8 +120,8 @@ def _p(result: MetricResult, border: float, value: float, variance: float, m: in
     match result.basis:
         case Share(hits, of):
             if result.metric == "f1":
-                return _p_f1(hits, of, border, value, variance, phi)
-            return _p_share(hits, of, border, value, variance, phi, grows=grows)
+                return _p_f1(hits, of, border, value, variance, m, phi)
+            return _p_share(hits, of, border, value, variance, m, phi, grows=grows)
         case Mean(of):
             measured, se = result.value, result.se
             if result.metric == "rmse":  # the test is one of the mean squared error
@@ -137,18 +141,20 @@ def _p(result: MetricResult, border: float, value: float, variance: float, m: in
             raise ValueError(f"{result.metric}: a result with a value but without a basis")
 
 
-def _p_f1(hits: int, of: int, border: float, f1: float, variance: float, phi: float) -> float:
+def _p_f1(hits: int, of: int, border: float, f1: float, variance: float, m: int, phi: float) -> float:
     """Test F1 as the share that it is a function of."""
     if border <= 0:
         return 1.0
     f1 = min(1.0, max(0.0, f1))
     slope = 2 / ((2 - f1) * (2 - f1))  # of the share by F1
     share = share_of_f1(f1)
-    return _p_share(hits, of, share_of_f1(min(border, 1.0)), share, slope * slope * variance, phi, grows=False)
+    return _p_share(hits, of, share_of_f1(min(border, 1.0)), share, slope * slope * variance, m, phi, grows=False)
 
 
-def _p_share(hits: int, of: int, border: float, share: float, variance: float, phi: float, *, grows: bool) -> float:
-    """Test a share of rows that is worse when it grows, or when it falls; `share` is the reference's."""
+def _p_share(
+    hits: int, of: int, border: float, share: float, variance: float, m: int, phi: float, *, grows: bool
+) -> float:
+    """Test a share of rows that is worse when it grows, or when it falls; `share` is the reference's, from `m` rows."""
     if grows:  # many hits are as good as few misses
         hits, border, share = of - hits, 1 - border, 1 - share
     if border <= 0:
@@ -157,11 +163,10 @@ def _p_share(hits: int, of: int, border: float, share: float, variance: float, p
     # P(at most hits) of a binomial, as an incomplete beta function: defined for the fewer rows that dependence leaves.
     rows, count = of / phi, hits / phi
     exact = 1.0 if hits == of else float(special.betaincc(count + 1, rows - count, border))
-    if not (variance > 0 and 0 < share < 1):
-        return exact
-    # The reference weighs as the trials that would give its variance.
-    trials = share * (1 - share) / variance
-    return max(exact, p_of_difference(count, rows, share * trials, trials, share - border))
+    # The reference weighs as the trials that would give its variance; one of nothing but hits, as its rows.
+    spread = share * (1 - share)
+    trials = m if spread <= 0 else spread / variance if variance > 0 else 0
+    return max(exact, p_of_difference(count, rows, share * trials, trials, share - border)) if trials > 0 else exact
 
 
 def _p_mean(beyond: float, square: float, n: int, reference_square: float, m: int) -> float:

@@ -113,6 +113,11 @@ class MetricResult:
         """The square of the standard error: what a baseline keeps of it."""
         return None if self.se is None else self.se * self.se
 
+    @property
+    def classes(self) -> int | None:
+        """Over how many classes a macro mean is taken; None for any other figure."""
+        return len(self.basis.sizes) if isinstance(self.basis, Macro) else None
+
 
 def unavailable(metric: str, n: int, reason: str) -> MetricResult:
     """Return the result of a metric that has no value, with the reason."""

@@ -24,10 +24,13 @@ from modeltrail.drift.statistics.metrics import (
     z_of_level,
 )
 
-__all__ = ["MAX_CELLS", "MIN_OF_CLASS", "MulticlassOutcomes"]
+__all__ = ["LEAST_CELLS", "MAX_CELLS", "MIN_OF_CLASS", "MulticlassOutcomes"]
 
 MAX_CELLS: Final = 100_000
 """With more different pairs of truth and label only accuracy and error rate have a figure."""
+
+LEAST_CELLS: Final = 400
+"""So many are kept where a window is split into very many segments, which share MAX_CELLS: those of twenty classes."""
 
 MIN_OF_CLASS: Final = 5
 """A class with fewer true rows is left out of means over classes."""
@@ -37,13 +40,14 @@ Cell = tuple[str, str]
 
 @dataclass
 class MulticlassOutcomes:
-    """What labelled rows of a multiclass model add up to: `rows`, correct `hits`, and the cells (truth, label)."""
+    """What labelled rows of a multiclass model add up to: `rows`, correct `hits`, and at most `most` cells."""
 
     rows: int = 0
     hits: int = 0
     cells: Counter[Cell] = field(default_factory=Counter)
     too_many: bool = False
-    """There were more than MAX_CELLS different cells; they are no longer kept."""
+    """There were more than `most` different cells; they are no longer kept."""
+    most: int = MAX_CELLS
 
     def add(self, truth: NDArray[np.int32], labels: NDArray[np.int32], classes: Sequence[str]) -> None:
         """Add rows: indexes of `classes` for the true and the predicted class; negative where there is none."""
@@ -61,7 +65,11 @@ class MulticlassOutcomes:
     def __add__(self, other: "MulticlassOutcomes") -> "MulticlassOutcomes":
         """Return what both sets of rows add up to."""
         both = MulticlassOutcomes(
-            self.rows + other.rows, self.hits + other.hits, Counter(self.cells), self.too_many or other.too_many
+            self.rows + other.rows,
+            self.hits + other.hits,
+            Counter(self.cells),
+            self.too_many or other.too_many,
+            self.most,
         )
         both._keep(other.cells)
         return both
@@ -69,7 +77,7 @@ class MulticlassOutcomes:
     def _keep(self, found: Counter[Cell]) -> None:
         # The number of different cells only grows, so that passing the limit does not depend on the order of rows.
         self.cells.update(found)
-        if self.too_many or len(self.cells) > MAX_CELLS:
+        if self.too_many or len(self.cells) > self.most:
             self.too_many = True
             self.cells.clear()
 
@@ -89,7 +97,7 @@ class MulticlassOutcomes:
 
     def _macro(self, metric: str) -> MetricResult:
         if self.too_many:
-            return unavailable(metric, self.rows, f"more than {MAX_CELLS} different pairs of truth and label")
+            return unavailable(metric, self.rows, f"more than {self.most} different pairs of truth and label")
         if self.rows < MIN_ROWS:
             return unavailable(metric, self.rows, f"{self.rows} rows have a label and its truth, {MIN_ROWS} are needed")
         truths: Counter[str] = Counter()

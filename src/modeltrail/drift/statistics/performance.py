@@ -38,7 +38,7 @@ from modeltrail.drift.statistics.metrics import (
     unavailable,
     z_of_level,
 )
-from modeltrail.drift.statistics.multiclass import MulticlassOutcomes
+from modeltrail.drift.statistics.multiclass import MAX_CELLS, MulticlassOutcomes
 
 __all__ = [
     "BinaryOutcomes",
@@ -255,12 +255,15 @@ def _root(mean: MetricResult) -> MetricResult:
 Outcomes = BinaryOutcomes | MulticlassOutcomes | RegressionOutcomes
 
 
-def empty_outcomes(kind: Kind, metrics: Iterable[str] = METRICS) -> Outcomes:
-    """Return the accumulator for a model of `kind`; scores are kept only where `metrics` has the area."""
+def empty_outcomes(kind: Kind, metrics: Iterable[str] = METRICS, cells: int = MAX_CELLS) -> Outcomes:
+    """Return the accumulator for a model of `kind`; scores are kept only where `metrics` has the area.
+
+    `cells`: how many different pairs of truth and label are kept of a multiclass model.
+    """
     match kind:
         case "binary":
             return BinaryOutcomes(keep_scores="auc" in set(metrics))
         case "multiclass":
-            return MulticlassOutcomes()
+            return MulticlassOutcomes(most=cells)
         case "regression":
             return RegressionOutcomes()

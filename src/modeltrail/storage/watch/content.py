@@ -63,7 +63,7 @@ class Wanted:
         keys = plan.references.keys()
         return cls(
             tuple(sorted({key.name for key in keys if key.role == "feature"})),
-            tuple(sorted({*plan.bias, *(key.segment.by for key in keys if key.segment)})),
+            tuple(sorted({*plan.bias, *(each.by for each in plan.segments)})),
             plan.known_features,
             plan.positive_label,
         )

@@ -28,7 +28,9 @@ FROM
                     fields.name, fields.role, fields.segment_by, fields.segment_value, fields.state, fields.n,
                     fields.missing, fields.scale, fields.statistics)) AS fields,
             arrayMap(
-                x -> (x.metric, x.state, x.value, x.low, x.high, x.reference, x.max_drop, x.threshold, x.scale, x.n),
+                x -> (
+                    x.metric, x.segment_by, x.segment_value, x.state, x.value, x.low, x.high, x.reference, x.max_drop,
+                    x.threshold, x.scale, x.n),
                 arrayFilter(x -> {name:String} = '' OR x.metric = {name:String}, metrics)) AS metrics,
             arrayMap(
                 x -> (x.`by`, x.metric, x.state, x.value, x.low, x.high, x.reference, x.max_gap, x.scale, x.n),
