@@ -28,7 +28,7 @@ from modeltrail.events.monitors import MonitorConfigured, TumblingWindow
 from modeltrail.events.registry import topic_name
 from modeltrail.kafka_client import kafka_client_args
 
-__all__ = ["StreamPlan", "measure_stream"]
+__all__ = ["StreamPlan", "measure_stream", "tell"]
 
 _FAMILIES = ("predictions", "models", "checks", "alerts")
 _READY_S = 120.0
@@ -57,13 +57,13 @@ def measure_stream(ground: Ground, plan: StreamPlan, stage: Stage) -> dict[str, 
     """
     rounds: list[dict[str, float]] = []
     with Bed(ground, partitions=plan.partitions, families=_FAMILIES) as filled:
-        asyncio.run(_tell(filled, _configured(plan)))
+        asyncio.run(tell(filled, _configured(plan)))
         advance = stage("filling the topic", plan.events)
         fill(
             filled.settings(), filled.topic, plan.partitions, plan.events, transactions=0, advance=advance,
             value=lambda number: wide_prediction(number, plan.events, plan.fields), batch_records=_BATCH_RECORDS,
         )  # fmt: skip
-        asyncio.run(_tell(filled, [MonitorAdvanced(model_id="delays", through="2027-01-01T00:00:00Z")]))
+        asyncio.run(tell(filled, [MonitorAdvanced(model_id="delays", through="2027-01-01T00:00:00Z")]))
         for number in range(1, plan.rounds + 1):
             of = f"round {number} of {plan.rounds}"
             alone = _run(ground, filled, plan, stage, f"{of}: ledger alone", drift=False)
@@ -131,7 +131,7 @@ def _configured(plan: StreamPlan) -> list[Data]:
     return [baseline.to_event(), MonitorConfigured(monitor_id="bench", model_id="delays", window=window)]
 
 
-async def _tell(bed: Bed, told: Sequence[Data]) -> None:
+async def tell(bed: Bed, told: Sequence[Data]) -> None:
     """Publish events of the family `models`; returns once they are acknowledged."""
     producer = aiokafka.AIOKafkaProducer(**kafka_client_args(bed.settings()), acks="all")
     await producer.start()

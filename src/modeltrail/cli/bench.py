@@ -256,6 +256,57 @@ def drift_quality(
     out.result(figures)
 
 
+@bench.command(
+    name="drift-memory",
+    epilog=examples(
+        "modeltrail bench drift-memory",
+        "modeltrail bench drift-memory --models 0 --window 20000000 --outcomes 10000000 --json",
+    ),
+)
+def drift_memory(
+    models: Annotated[int, typer.Option(min=0, max=1000, help="Models that are watched at once; 0: skip.")] = 10,
+    fields: Annotated[int, typer.Option(min=1, max=100, help="Monitored fields of each.")] = 100,
+    panes: Annotated[int, typer.Option(min=1, max=1000, help="Sliding windows of each that are open.")] = 60,
+    rows: Annotated[str, typer.Option(metavar="N,...", help="Predictions of a model a pane, one run each.")] = "25,100",
+    window: Annotated[int, typer.Option(min=0, help="Predictions of 20 fields in one window; 0: skip.")] = 2_000_000,
+    learned: Annotated[int, typer.Option(min=0, help="Of them, those that a baseline is learned from.")] = 500_000,
+    outcomes: Annotated[int, typer.Option(min=0, help="Predictions with an outcome in one window; 0: skip.")] = 500_000,
+    installed: InstalledOption = False,
+    directory: DirectoryOption = None,
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    json: JsonOption = False,
+) -> None:
+    """What the watch holds in memory: by models, fields and open windows, and for one window of millions of rows."""
+    from modeltrail.bench.drift_memory import MemoryPlan, measure_memory
+    from modeltrail.bench.drift_window import PARTITIONS, WindowPlan, measure_window
+
+    out = Output(json=json)
+    plan = WindowPlan(window, outcomes=outcomes, learned=learned)
+    for option, number in (("--window", window), ("--learned", learned), ("--outcomes", outcomes)):
+        if number % PARTITIONS or 0 < number < plan.least:
+            raise ConfigurationError(f"{option} {number}: expected 0, or a multiple of {PARTITIONS} from {plan.least}")
+    figures: dict[str, Any] = {}
+    with _ground(out, directory, installed=installed, config=config, set_=set_) as (ground, stage):
+        if models:
+            figures |= measure_memory(ground, MemoryPlan(models, fields, panes, _numbers("--rows", rows)), stage)
+        figures["windows"] = measure_window(ground, plan, stage)
+    if models:
+        out.table(
+            ["events", "checks", "worker MB", "store MB"],
+            [(run["events"], run["checks"], run["rss_mb_max"], run["store_mb_max"]) for run in figures["runs"]],
+            title=f"{models} models of {fields} monitored fields, {panes} open windows each",
+        )
+    out.table(
+        ["one window", "rows", "s", "worker MB", "store MB"],
+        [
+            (each["work"], each["rows"], each["seconds"], each["rss_mb_max"], each["store_mb_max"])
+            for each in figures["windows"]
+        ],
+    )
+    out.result(figures)
+
+
 def _quality_table(out: Output, title: str, kind: str, cells: list[dict[str, Any]]) -> None:
     """Print one figure: policies in rows, worlds in columns, the lengths of windows within a cell."""
     told = [cell for cell in cells if kind in cell]
