@@ -55,7 +55,8 @@ def add(
     model: Annotated[str, typer.Option("--model", metavar="MODEL", help="The model.")],
     version: Annotated[str, typer.Option("--version", metavar="VERSION", help="The version of the model.")],
     file: Annotated[
-        Path | None, typer.Option("--from", metavar="FILE", help="A sample: .parquet or .csv, one prediction a row.")
+        Path | None,
+        typer.Option("--from", metavar="FILE", help="A sample: .parquet, .csv or .csv.gz, one prediction a row."),
     ] = None,
     ledger: Annotated[
         bool, typer.Option("--ledger", help="Take the predictions that were recorded, with --since and --until.")
@@ -80,17 +81,22 @@ def add(
     ] = None,
     segments: Annotated[
         list[str] | None,
-        typer.Option("--segment", metavar="NAME", help="A feature or stratum to split by; may be repeated."),
+        typer.Option(
+            "--segment", metavar="NAME", help="A feature or stratum that monitors may split by; may be repeated."
+        ),
     ] = None,
     time: Annotated[
         str | None,
-        typer.Option("--time", metavar="COLUMN", help="Column of the event time: what wobbles anyway is learned."),
+        typer.Option(
+            "--time", metavar="COLUMN", help="Column of the event time: how much fields wobble anyway is learned."
+        ),
     ] = None,
     outcome: Annotated[
         str | None, typer.Option("--outcome", metavar="COLUMN", help="Column of what turned out to be true.")
     ] = None,
     positive: Annotated[
-        str | None, typer.Option("--positive", metavar="LABEL", help="The class that scores speak of.")
+        str | None,
+        typer.Option("--positive", metavar="LABEL", help="The class that scores speak of, as --outcome spells it."),
     ] = None,
     categorical: Annotated[
         list[str] | None,
@@ -98,7 +104,12 @@ def add(
     ] = None,
     chunk_rows: Annotated[
         int | None,
-        typer.Option("--chunk-rows", metavar="N", min=2, help="Predictions in a window (default: a tenth of all)."),
+        typer.Option(
+            "--chunk-rows",
+            metavar="N",
+            min=2,
+            help="Rows a window will have: wobble is learned from chunks of so many (default: a tenth of all).",
+        ),
     ] = None,
     training: Annotated[bool, typer.Option("--training", help="The sample is the training set.")] = False,
     actor: ActorOption = None,

@@ -23,7 +23,7 @@ def demo(
         typer.Option("--dir", metavar="DIR", help="Where everything is kept (default: modeltrail-demo)."),
     ] = None,
     *,
-    fast: Annotated[bool, typer.Option("--fast", help="Two months of flights instead of ten: under a minute.")] = False,
+    fast: Annotated[bool, typer.Option("--fast", help="Two months of flights instead of ten: about a minute.")] = False,
     keep: Annotated[bool, typer.Option("--keep/--remove", help="Keep the directory at the end, or remove it.")] = True,
     json: JsonOption = False,
 ) -> None:

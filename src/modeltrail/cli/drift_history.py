@@ -82,7 +82,13 @@ def history(
     version: VersionOption = None,
     monitor: MonitorOption = None,
     statistic: Annotated[
-        str, typer.Option("--statistic", metavar="NAME", help="Of a field: psi_debiased, psi, ks, wasserstein ...")
+        str,
+        typer.Option(
+            "--statistic",
+            metavar="NAME",
+            help="Of a field: psi_debiased, psi, ks, wasserstein, jensenshannon, kl_div, chisquare, missing_share,"
+            " unseen_share or mistyped_share.",
+        ),
     ] = _PSI,
     windows: Annotated[int, typer.Option("--windows", metavar="N", min=1, max=2000, help="Windows back.")] = 100,
     table: Annotated[bool, typer.Option("--table", help="Every window in a row, below the chart.")] = False,

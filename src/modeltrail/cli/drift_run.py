@@ -115,36 +115,53 @@ def run(
         str | None, typer.Option("--policy", metavar="PRESET", help="default, sensitive or tolerant.")
     ] = None,
     monitor: Annotated[
-        str | None, typer.Option("--monitor", metavar="ID", help="Begin with this monitor of the ledger.")
+        str | None,
+        typer.Option(
+            "--monitor",
+            metavar="ID",
+            help="Begin with this monitor of the ledger: its window, lateness, fields, policy.",
+        ),
     ] = None,
     from_file: Annotated[
         Path | None, typer.Option("--from-file", metavar="FILE", help="Begin with a monitor in a .json or .toml file.")
     ] = None,
     window: Annotated[
-        str | None, typer.Option("--window", metavar="LENGTH", help="Windows of 1h, 1d, 7d ... (default: 1d).")
+        str | None, typer.Option("--window", metavar="LENGTH", help="Windows of 15m, 1h, 7d ... (default: 1d).")
     ] = None,
     step: Annotated[
         str | None, typer.Option("--step", metavar="LENGTH", help="Sliding: a window begins every so often.")
     ] = None,
-    cron: Annotated[str | None, typer.Option("--cron", metavar="CRON", help="Windows of the calendar.")] = None,
-    timezone: Annotated[str | None, typer.Option("--timezone", metavar="ZONE", help="Time zone of --cron.")] = None,
+    cron: Annotated[
+        str | None,
+        typer.Option(
+            "--cron", metavar="CRON", help="Windows of the calendar: @hourly, @daily, @weekly or five fields."
+        ),
+    ] = None,
+    timezone: Annotated[
+        str | None, typer.Option("--timezone", metavar="ZONE", help="Time zone of --cron (default: UTC).")
+    ] = None,
     every: Annotated[
         int | None, typer.Option("--every", metavar="N", min=1, help="Windows of so many predictions.")
     ] = None,
     fields: Annotated[
-        list[str] | None, typer.Option("--field", metavar="NAME", help="A field to compare (default: all).")
+        list[str] | None,
+        typer.Option("--field", metavar="NAME", help="A field to compare (default: all); may be repeated."),
     ] = None,
     segments: Annotated[
-        list[str] | None, typer.Option("--segment", metavar="NAME", help="A segment of the baseline to split by.")
+        list[str] | None,
+        typer.Option("--segment", metavar="NAME", help="What to split by, as the baseline does; may be repeated."),
     ] = None,
     raise_at: Annotated[
-        str | None, typer.Option("--raise-at", metavar="STATE", help="shifted, warning or critical.")
+        str | None,
+        typer.Option("--raise-at", metavar="STATE", help="Alert from: shifted, warning (default) or critical."),
     ] = None,
     performance: Annotated[
-        list[str] | None, typer.Option("--performance", metavar="METRIC:MAX_DROP", help="A metric; METRIC=LIMIT.")
+        list[str] | None,
+        typer.Option("--performance", metavar="METRIC:MAX_DROP", help="A metric, as in `monitor set`."),
     ] = None,
     bias: Annotated[
-        list[str] | None, typer.Option("--bias", metavar="BY:METRIC:MAX_GAP", help="A gap between groups.")
+        list[str] | None,
+        typer.Option("--bias", metavar="BY:METRIC:MAX_GAP", help="A gap between groups, as in `monitor set`."),
     ] = None,
     config: ConfigOption = None,
     set_: SetOption = None,
@@ -153,7 +170,8 @@ def run(
     """Say what a monitor would have raised over what is in the ledger. Nothing is published.
 
     The same code as in the live watch runs over the same entries in the same order, as if the monitor had been there
-    from the beginning.
+    from the beginning. What no option says is as in --monitor or --from-file, else the default, which waits for nothing
+    late: to repeat what was live, give --monitor.
     """
     from modeltrail.cli.drift_records import open_records
     from modeltrail.cli.monitor_options import (

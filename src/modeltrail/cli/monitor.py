@@ -66,10 +66,10 @@ def set_monitor(
     ] = None,
     from_file: Annotated[
         Path | None,
-        typer.Option("--from-file", metavar="FILE", help="Members of monitor.configured, .json or .toml."),
+        typer.Option("--from-file", metavar="FILE", help="Members of monitor.configured, .json or .toml; options win."),
     ] = None,
     window: Annotated[
-        str | None, typer.Option("--window", metavar="LENGTH", help="Windows of 1h, 1d, 7d ... (default: 1d).")
+        str | None, typer.Option("--window", metavar="LENGTH", help="Windows of 15m, 1h, 7d ... (default: 1d).")
     ] = None,
     step: Annotated[
         str | None, typer.Option("--step", metavar="LENGTH", help="Sliding: a window begins every so often.")
@@ -80,55 +80,82 @@ def set_monitor(
             "--cron", metavar="CRON", help="Windows of the calendar: @hourly, @daily, @weekly or five fields."
         ),
     ] = None,
-    timezone: Annotated[str | None, typer.Option("--timezone", metavar="ZONE", help="Time zone of --cron.")] = None,
+    timezone: Annotated[
+        str | None, typer.Option("--timezone", metavar="ZONE", help="Time zone of --cron (default: UTC).")
+    ] = None,
     every: Annotated[
         int | None, typer.Option("--every", metavar="N", min=1, help="Windows of so many predictions.")
     ] = None,
     lateness: Annotated[
-        str | None, typer.Option("--lateness", metavar="LENGTH", help="How long a window waits for late predictions.")
+        str | None,
+        typer.Option("--lateness", metavar="LENGTH", help="How long a window waits for late predictions (default: 0)."),
     ] = None,
     baseline: Annotated[
         str | None, typer.Option("--baseline", metavar="ID", help="The baseline (default: the newest of the version).")
     ] = None,
     fields: Annotated[
-        list[str] | None, typer.Option("--field", metavar="NAME", help="A field to compare (default: all).")
+        list[str] | None,
+        typer.Option("--field", metavar="NAME", help="A field to compare (default: all); may be repeated."),
     ] = None,
     segments: Annotated[
-        list[str] | None, typer.Option("--segment", metavar="NAME", help="A segment of the baseline to split by.")
+        list[str] | None,
+        typer.Option(
+            "--segment", metavar="NAME", help="What to split by, as `baseline add --segment` did; may be repeated."
+        ),
     ] = None,
     preset: Annotated[
         str | None, typer.Option("--preset", metavar="NAME", help="default, sensitive or tolerant.")
     ] = None,
     raise_at: Annotated[
-        str | None, typer.Option("--raise-at", metavar="STATE", help="shifted, warning or critical.")
+        str | None,
+        typer.Option("--raise-at", metavar="STATE", help="Alert from: shifted, warning (default) or critical."),
     ] = None,
-    fdr: Annotated[float | None, typer.Option("--fdr", help="Share of false findings that is put up with.")] = None,
+    fdr: Annotated[
+        float | None,
+        typer.Option("--fdr", metavar="SHARE", help="False findings that are put up with (default: 0.05)."),
+    ] = None,
     consecutive: Annotated[
-        int | None, typer.Option("--consecutive", metavar="N", min=1, help="Windows in a row before a state counts.")
+        int | None,
+        typer.Option("--consecutive", metavar="N", min=1, help="Windows in a row before a state counts (default: 2)."),
     ] = None,
-    psi_warning: Annotated[float | None, typer.Option("--psi-warning", help="PSI from which it is a warning.")] = None,
-    psi_critical: Annotated[float | None, typer.Option("--psi-critical", help="PSI from which it is critical.")] = None,
+    psi_warning: Annotated[
+        float | None, typer.Option("--psi-warning", metavar="PSI", help="From here a warning (default: 0.1).")
+    ] = None,
+    psi_critical: Annotated[
+        float | None, typer.Option("--psi-critical", metavar="PSI", help="From here critical (default: 0.25).")
+    ] = None,
     performance: Annotated[
         list[str] | None,
         typer.Option(
-            "--performance", metavar="METRIC:MAX_DROP", help="A metric and its allowed drop; METRIC=LIMIT: at worst."
+            "--performance",
+            metavar="METRIC:MAX_DROP",
+            help="A metric, and how much worse than the baseline it may be; METRIC=LIMIT: what it may be at worst."
+            " accuracy, error_rate, precision, recall, f1, auc, brier, log_loss, mape, mae or rmse; may be repeated.",
         ),
     ] = None,
     bias: Annotated[
         list[str] | None,
-        typer.Option("--bias", metavar="BY:METRIC:MAX_GAP", help="A gap between groups, and how large it may be."),
+        typer.Option(
+            "--bias",
+            metavar="BY:METRIC:MAX_GAP",
+            help="A gap between the groups of a feature or stratum, and how large it may be. selection_rate,"
+            " mean_score, true_positive_rate, false_positive_rate or calibration; may be repeated.",
+        ),
     ] = None,
     label_delay: Annotated[
-        str | None, typer.Option("--label-delay", metavar="LENGTH", help="How long the truth is waited for.")
+        str | None,
+        typer.Option("--label-delay", metavar="LENGTH", help="How long the truth is waited for (default: 0)."),
     ] = None,
     silence: Annotated[
         str | None, typer.Option("--silence", metavar="LENGTH", help="Without a prediction for so long it is silent.")
     ] = None,
     rate_factor: Annotated[
-        float | None, typer.Option("--rate-factor", metavar="X", help="Factor by which the rate may fall or rise.")
+        float | None,
+        typer.Option("--rate-factor", metavar="X", help="Alert if the rate falls or rises by more than this."),
     ] = None,
     learn: Annotated[
-        int | None, typer.Option("--learn", metavar="N", help="Without a baseline, learn one of the first N.")
+        int | None,
+        typer.Option("--learn", metavar="N", help="Without a baseline, learn one of the first N (100 or more)."),
     ] = None,
     disabled: Annotated[bool, typer.Option("--disabled", help="Configure it, and do not watch yet.")] = False,
     actor: ActorOption = None,
@@ -141,7 +168,8 @@ def set_monitor(
 ) -> None:
     """Say what the watch does for a model from now on. What is not said has its default; a model is enough.
 
-    A monitor of the same id is replaced as a whole. It is in force for windows that close after it was chained.
+    A monitor of the same id is replaced as a whole. It is in force for windows that close after it was chained;
+    `modeltrail drift run --monitor ID` says what it would have raised before.
     """
     from modeltrail.cli.monitor_options import bias_of, metric_of, monitor_of, read_monitor_file, window_of
 
