@@ -4,8 +4,10 @@ import tempfile
 
 import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score
 
-from modeltrail.drift.statistics.ranking import Ranks
+from modeltrail.drift.statistics.performance import BinaryOutcomes
+from modeltrail.drift.statistics.ranking import Ranking, Ranks
 from modeltrail.errors import UnavailableError
 from modeltrail.storage.watch.spool import Spool
 
@@ -32,3 +34,20 @@ def test_a_directory_that_cannot_be_written_is_an_error_that_waiting_may_mend(mo
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
     with pytest.raises(UnavailableError, match=r"scores cannot be kept in .*nowhere"):
         Spool().keep(ranks(0, 3))
+
+
+def test_the_area_is_the_same_to_the_last_digit_where_scores_are_in_a_file(monkeypatch):
+    monkeypatch.setattr("modeltrail.drift.statistics.ranking._ROOM", 50)
+    monkeypatch.setattr("modeltrail.drift.statistics.ranking._LEAST_SLICE", 10)
+    monkeypatch.setattr("modeltrail.drift.statistics.ranking._SLICES", 10)
+    rng = np.random.default_rng(5)
+    scores = rng.integers(0, 300, 1000) / 300
+    truth = rng.random(1000) < scores
+    here = BinaryOutcomes()
+    here.add(truth, scores=scores)
+    with Spool() as spool:
+        there = BinaryOutcomes(ranking=Ranking(spool.keep))
+        for part in np.split(rng.permutation(1000), 7 * [0] + [130, 600]):
+            there.add(truth[part], scores=scores[part])
+        assert there.measure("auc") == here.measure("auc")
+    assert here.measure("auc").value == pytest.approx(roc_auc_score(truth, scores), rel=1e-12)

@@ -2,7 +2,7 @@
 
 An accumulator for each kind of model takes rows in any order and in chunks of any size; two of them add up to the one
 of all their rows. What it keeps is counts, exact sums (`exact.py`) and, for the area under the curve alone, score and
-truth of each labelled row (9 bytes). So a figure depends on the rows, not on how they came.
+truth of each labelled row (`ranking.py`). So a figure depends on the rows, not on how they came.
 
 | metric | figure | uncertainty |
 | --- | --- | --- |
@@ -24,7 +24,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from modeltrail.drift.statistics.auc import area_interval, area_under_curve
+from modeltrail.drift.statistics.auc import area_interval, area_of_ranks
 from modeltrail.drift.statistics.exact import NO_NUMBERS, Moments
 from modeltrail.drift.statistics.metrics import (
     METRICS,
@@ -39,6 +39,7 @@ from modeltrail.drift.statistics.metrics import (
     z_of_level,
 )
 from modeltrail.drift.statistics.multiclass import MAX_CELLS, MulticlassOutcomes
+from modeltrail.drift.statistics.ranking import Ranking
 
 __all__ = [
     "BinaryOutcomes",
@@ -59,6 +60,8 @@ class BinaryOutcomes:
     """
 
     keep_scores: bool = True
+    ranking: Ranking = field(default_factory=Ranking)
+    """The rows by score; `ranking.keep` says where those of a large window go."""
     true_positives: int = 0
     false_positives: int = 0
     false_negatives: int = 0
@@ -68,8 +71,6 @@ class BinaryOutcomes:
     scored: int = 0
     outside: int = 0
     """Scores that are no probabilities."""
-    _scores: list[NDArray[np.float64]] = field(default_factory=list)
-    _truths: list[NDArray[np.bool_]] = field(default_factory=list)
 
     def add(
         self,
@@ -97,8 +98,7 @@ class BinaryOutcomes:
         probable = (scores >= 0) & (scores <= 1)
         self.outside += int((~probable).sum())
         if self.keep_scores:
-            self._scores.append(scores.astype(np.float64, copy=True))
-            self._truths.append(truth.copy())
+            self.ranking.add(scores, truth)
         chances, happened = scores[probable], truth[probable]
         self.brier += Moments.of((chances - happened) ** 2)
         tiny = float(np.finfo(np.float64).eps)
@@ -111,6 +111,7 @@ class BinaryOutcomes:
         """Return what both sets of rows add up to."""
         return BinaryOutcomes(
             self.keep_scores and other.keep_scores,
+            self.ranking + other.ranking,
             self.true_positives + other.true_positives,
             self.false_positives + other.false_positives,
             self.false_negatives + other.false_negatives,
@@ -119,8 +120,6 @@ class BinaryOutcomes:
             self.log_loss + other.log_loss,
             self.scored + other.scored,
             self.outside + other.outside,
-            self._scores + other._scores,
-            self._truths + other._truths,
         )
 
     @property
@@ -163,13 +162,11 @@ class BinaryOutcomes:
             return unavailable("auc", 0, "no row has a score and its truth")
         if not self.keep_scores:
             return unavailable("auc", self.scored, "the scores of the rows were not kept")
-        scores, truth = np.concatenate(self._scores), np.concatenate(self._truths)
-        positives = int(truth.sum())
-        negatives = len(truth) - positives
+        positives, negatives = self.ranking.positives, self.ranking.negatives
         if min(positives, negatives) < MIN_CLASS:
             reason = f"{positives} positive and {negatives} negative rows, at least {MIN_CLASS} of each are needed"
             return unavailable("auc", self.scored, reason)
-        area, variance = area_under_curve(scores, truth)
+        area, variance = area_of_ranks(self.ranking.ascending(), positives, negatives)
         low, high = area_interval(area, variance, positives, negatives, z_of_level)
         return MetricResult("auc", self.scored, area, math.sqrt(variance), low, high, basis=Area(positives, negatives))
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 __all__ = ["Keep", "Ranking", "Ranks", "Run"]
 
-_ROOM = 1 << 17
+_ROOM = 1 << 16
 """Rows that wait until they are sorted: 9 bytes each."""
 _SLICES = 1 << 18
 """Ranks of all runs together that are merged at a time."""

@@ -2,7 +2,8 @@
 
     closing -> are all entries of the cut there? -> baseline -> rows of the window -> what they add up to -> evaluate
 
-Everything is read up to the closing's cut. Nothing here knows when or where it runs.
+Everything is read up to the closing's cut. Nothing here knows when or where it runs. Rows are read in pieces and added
+up, so that memory is bounded by fields and bins, whatever the window holds.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,8 @@ from modeltrail.drift.checks.content import ContentPlan, WindowContent
 from modeltrail.drift.checks.plan import content_plan
 from modeltrail.drift.checks.results import CheckResult
 from modeltrail.drift.policy.look_back import WindowCounts
+from modeltrail.drift.statistics.performance import BinaryOutcomes
+from modeltrail.drift.statistics.ranking import Keep
 from modeltrail.drift.windows.closing import Closing, learned_baseline_id
 from modeltrail.errors import InvalidEventError
 from modeltrail.events.baselines import BaselineSource
@@ -25,6 +28,7 @@ from modeltrail.storage.watch.frontiers import Frontiers
 from modeltrail.storage.watch.reader import Reader
 from modeltrail.storage.watch.sample import read_sample
 from modeltrail.storage.watch.scope import Scope
+from modeltrail.storage.watch.spool import Spool
 
 __all__ = ["add_up", "compute", "learn", "scope_of"]
 
@@ -70,14 +74,23 @@ def compute(
         plan = content_plan(closing.monitor, baseline, closing.kind, closing.label_delay_s)
     except InvalidEventError as error:
         return failed(closing, baseline, error, carry=carry)
-    content = add_up(reader, scope_of(closing), plan, labelled=closing.kind == "performance")
-    late = CheckLate(counted=max(0, content.rows - rows_before)) if closing.late else None
-    return evaluate(closing, baseline, content, earlier=earlier, carry=carry, late=late)
+    with Spool() as spool:
+        content = add_up(reader, scope_of(closing), plan, labelled=closing.kind == "performance", keep=spool.keep)
+        late = CheckLate(counted=max(0, content.rows - rows_before)) if closing.late else None
+        return evaluate(closing, baseline, content, earlier=earlier, carry=carry, late=late)
 
 
-def add_up(reader: Reader, scope: Scope, plan: ContentPlan, *, labelled: bool = False) -> WindowContent:
-    """Return what the events of a window add up to, `labelled` with what turned out to be true of them."""
+def add_up(
+    reader: Reader, scope: Scope, plan: ContentPlan, *, labelled: bool = False, keep: Keep | None = None
+) -> WindowContent:
+    """Return what the events of a window add up to, `labelled` with what turned out to be true of them.
+
+    `keep` says where scores go that are many; without it, they stay in memory.
+    """
     content = WindowContent.empty(plan)
+    for judged in (content.whole, *content.judged.values()):
+        if isinstance(judged.outcomes, BinaryOutcomes):
+            judged.outcomes.ranking.keep = keep
     read = read_labelled if labelled else read_content
     for chunk in read(reader, scope, Wanted.of(plan)):
         content.add(chunk.columns, duplicates=chunk.duplicates, features=chunk.features)

@@ -30,7 +30,7 @@ from modeltrail.storage.watch.pieces import Piece, cut_up
 from modeltrail.storage.watch.reader import Reader
 from modeltrail.storage.watch.scope import Scope
 
-__all__ = ["OUTCOME_LEAD_MS", "Chunk", "Wanted", "read_content", "read_labelled", "read_whole"]
+__all__ = ["OUTCOME_LEAD_MS", "Chunk", "Wanted", "read_content", "read_labelled"]
 
 OUTCOME_LEAD_MS = 86_400_000
 """An outcome counts if it stands in the log at most a day before the first prediction of the window: what stands
@@ -88,13 +88,15 @@ class Wanted:
 class Chunk:
     """Some events of a window, each once, in watch order.
 
-    `times_us` int64[rows]: their event times. `log_times` int64[rows], milliseconds. `duplicates`: repeats that were
-    left out (copies of one record are none). `features`: names of features that are not known.
+    `times_us` int64[rows]: their event times. `log_times` int64[rows], milliseconds, and `places` int64[rows, 2], the
+    number of the chain in the window and the seq: their order. `duplicates`: repeats that were left out (copies of one
+    record are none). `features`: names of features that are not known.
     """
 
     columns: Columns
     times_us: NDArray[np.int64]
     log_times: NDArray[np.int64]
+    places: NDArray[np.int64]
     duplicates: int
     features: frozenset[str]
 
@@ -115,20 +117,13 @@ def read_labelled(reader: Reader, scope: Scope, wanted: Wanted) -> Iterator[Chun
     yield from _read(reader, scope, wanted, labelled=True)
 
 
-def read_whole(reader: Reader, scope: Scope, wanted: Wanted, *, labelled: bool) -> Chunk | None:
-    """Return what the others yield in one piece, None where there is no event. Memory grows with the events."""
-    return next(_read(reader, scope, wanted, labelled=labelled, at_once=2**62), None)
-
-
-def _read(
-    reader: Reader, scope: Scope, wanted: Wanted, *, labelled: bool, at_once: int | None = None
-) -> Iterator[Chunk]:
+def _read(reader: Reader, scope: Scope, wanted: Wanted, *, labelled: bool) -> Iterator[Chunk]:
     content = scope.content()
     if content is None:
         return
     parameters = {**wanted.parameters(), "model_id": scope.model_id, "model_version": scope.model_version}
     fields = len(parameters["features"]) + len(parameters["strata"])
-    most = at_once or max(_LEAST, reader.rows_at_once * _OF_ITSELF // (_OF_ITSELF + fields))
+    most = max(_LEAST, reader.rows_at_once * _OF_ITSELF // (_OF_ITSELF + fields))
     cut = cut_up(reader, content, most)
     if cut.first_log_time is None:
         return
@@ -184,6 +179,7 @@ def _chunk(rows: Any, wanted: Wanted, features: Sequence[str], *, labelled: bool
         Columns(table.num_rows, fields, strata),
         integers(column["time_us"]),
         integers(column["log_time"]),
+        np.column_stack((integers(column["rank"]), integers(column["seq"]))),
         duplicates,
         distinct_texts(column["others"]),
     )
