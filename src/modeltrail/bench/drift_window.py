@@ -13,7 +13,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, cast, get_args
@@ -69,9 +69,8 @@ class WindowPlan:
     """Rows that the baseline is made of."""
 
 
-def measure_window(ground: Ground, plan: WindowPlan, stage: Stage) -> list[dict[str, Any]]:
-    """Return the figures of each piece of work: seconds, and peaks of worker and store in units of 10^6 bytes."""
-    found: list[dict[str, Any]] = []
+def measure_window(ground: Ground, plan: WindowPlan, stage: Stage) -> Iterator[dict[str, Any]]:
+    """Yield the figures of each piece of work: seconds, and peaks of worker and store in units of 10^6 bytes."""
     wanted: list[tuple[int, int, bool, dict[Work, int]]] = [
         (plan.rows, plan.fields, False, {"drift": plan.rows, "learn": min(plan.rows, plan.learned)}),
         (plan.outcomes, 0, True, {"performance": plan.outcomes}),
@@ -85,9 +84,8 @@ def measure_window(ground: Ground, plan: WindowPlan, stage: Stage) -> list[dict[
                 if not count:
                     continue
                 told = stage(f"{work} over {count:,} rows", count)
-                found.append(_measure(bed, work, count, rows) | {"fields": fields})
+                yield _measure(bed, work, count, rows) | {"fields": fields}
                 told(count)
-    return found
 
 
 def fill_window(bed: Bed, rows: int, fields: int, *, labelled: bool, stage: Stage) -> None:

@@ -290,7 +290,7 @@ def drift_memory(
     with _ground(out, directory, installed=installed, config=config, set_=set_) as (ground, stage):
         if models:
             figures |= measure_memory(ground, MemoryPlan(models, fields, panes, _numbers("--rows", rows)), stage)
-        figures["windows"] = measure_window(ground, plan, stage)
+        figures["windows"] = list(measure_window(ground, plan, stage))
     if models:
         out.table(
             ["events", "checks", "worker MB", "store MB"],

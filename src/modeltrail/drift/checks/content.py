@@ -2,8 +2,8 @@
 
 Chunks of rows (`Columns`) are added one after the other. The counts of fields, the outcomes and the groups are integers
 and exact sums, so that the content of a window does not depend on the order of its rows or on how they were cut into
-chunks. Memory: bins by fields, groups by strata, and, where the area under the curve is asked for, 9 bytes for each
-labelled row.
+chunks. Memory: bins by fields and segments, groups by strata. Where the area under the curve is asked for, scores come
+on top, unless it is said where they are kept (`ranking.py`).
 
 A window's truth comes in two columns of the role `truth`: TRUTH_LABEL (the true class, as text; numbers and booleans
 are taken as their text) and TRUTH_VALUE (the true number, for a regression); rows of unknown truth have neither.
