@@ -278,6 +278,8 @@ SELECT
     raised.worst.4 AS message,
     raised.opened_at AS opened_at,
     raised.worst.5 AS evidence,
+    nullIf(JSONExtractString(raised.worst.5, 'model_version'), '') AS model_version,
+    nullIf(JSONExtractString(raised.worst.5, 'monitor', 'id'), '') AS monitor_id,
     raised.first_log_time AS log_time,
     acknowledged.who IS NOT NULL AS acknowledged,
     acknowledged.who AS acknowledged_by,

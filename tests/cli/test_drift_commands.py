@@ -119,6 +119,7 @@ def test_what_is_unknown_is_named_with_the_nearest_that_is_known(run, arguments,
 
 def test_status_and_history_show_the_storm(run, shown):
     (unit,) = run("drift", "status", "--all")[1]["units"]
+    assert unit["too_late"] == 0
     fields = {(each["name"], each["segment"]): each for each in unit["fields"]}
     delay = fields["dep_delay", None]
     assert len(delay["values"]) == WEEKS
@@ -194,6 +195,8 @@ def test_stats_count_every_check(run, shown):
     # A monitor that another test has switched off says so in checks that are skipped.
     assert (found["completed"], found["checks"] - found["skipped"], found["failed"]) == (CHECKS, CHECKS, 0)
     assert found["success_rate"] == 1
+    assert (found["late"], found["too_late"]) == (0, 0)
+    assert {each["monitor_id"] for each in found["groups"]} == {MODEL}
     completed = [each for each in found["groups"] if each["status"] == "completed"]
     assert all(0 < each["p50_ms"] <= each["p95_ms"] <= each["max_ms"] for each in completed)
     assert found["alerts"]["raised"] == found["alerts"]["by_kind"]["drift"] + found["alerts"]["by_kind"]["performance"]

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from modeltrail.cli.alerts_records import Said, fold_alerts
+from modeltrail.cli.alerts_records import Said, fold_alerts, sentence
 from modeltrail.cli.baseline import _roles, from_file
 from modeltrail.cli.baseline_files import read_file
 from modeltrail.cli.drift_bins import bars, bin_rows
@@ -237,6 +237,19 @@ def test_alerts_stay_in_the_order_in_which_they_were_raised():
         [said("raised", "b"), said("acknowledged", "x", by="ann"), said("raised", "a"), said("raised", "b")]
     )
     assert [alert.alert_id for alert in found] == ["b", "a"]
+
+
+def test_an_alert_names_its_monitor_where_the_model_does_not():
+    found = fold_alerts(
+        [
+            said("raised", "a", evidence='{"monitor": {"id": "strict", "sha256": "1"}}'),
+            said("raised", "b", evidence='{"monitor": {"id": "m", "sha256": "1"}}'),
+            said("raised", "c"),
+        ]
+    )
+    assert [alert.as_json()["monitor_id"] for alert in found] == ["strict", "m", None]
+    sentences = [sentence("it moved", alert.worst.evidence, alert.worst.subject) for alert in found]
+    assert sentences == ["it moved (monitor strict)", "it moved", "it moved"]
 
 
 # Bins

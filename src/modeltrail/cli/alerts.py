@@ -50,17 +50,23 @@ def list_alerts(
     model: Annotated[
         str | None, typer.Option("--model", metavar="MODEL", help="Only of this model, or other subject.")
     ] = None,
+    monitor: Annotated[str | None, typer.Option("--monitor", metavar="ID", help="Only of this monitor.")] = None,
     config: ConfigOption = None,
     set_: SetOption = None,
     json: JsonOption = False,
 ) -> None:
-    """List the alerts in the ledger in the order in which they were raised."""
+    """List the alerts in the ledger in the order in which they were raised.
+
+    Each monitor of a model raises alerts of its own; where it does not bear the model's name, it stands behind them.
+    """
     out = Output(json=json)
     alerts = _alerts(settings_of(config, set_))
     shown = [
         alert
         for alert in alerts
-        if not (only_open and alert.resolved is not None) and model in (None, alert.worst.subject)
+        if not (only_open and alert.resolved is not None)
+        and model in (None, alert.worst.subject)
+        and monitor in (None, alert.monitor_id)
     ]
     rows = [
         (alert.alert_id[:_SHORT], time_text(alert.worst.opened_us), alert.state, alert.worst.severity, _said(alert))
@@ -190,12 +196,16 @@ def _alerts(settings: "Settings") -> "list[Alert]":
 
 
 def _said(alert: "Alert") -> str:
+    from modeltrail.cli.alerts_records import sentence
+
     by = alert.acknowledged
     note = f" ({by.by}: {by.note})" if by and by.note else f" ({by.by})" if by else ""
-    return f"{alert.worst.message}{note}"
+    return f"{sentence(alert.worst.message, alert.worst.evidence, alert.worst.subject)}{note}"
 
 
 def _tell(out: Output, heard: "Heard") -> None:
+    from modeltrail.cli.alerts_records import sentence
+
     data: Any = heard.data
     if out.json_mode:
         out.record({"what": heard.what, "id": heard.id, "time_us": heard.time_us, **data.model_dump(exclude_none=True)})
@@ -204,7 +214,7 @@ def _tell(out: Output, heard: "Heard") -> None:
     if heard.what == "acknowledged":
         words = f"{data.alert_id[:_SHORT]} by {data.by}{f': {data.note}' if data.note else ''}"
     else:
-        words = data.message
+        words = sentence(data.message, data.evidence, data.subject)
     style = "green" if heard.what == "resolved" else SEVERITY_STYLES.get(severity)
     out.line(f"{time_text(heard.time_us)}  {heard.what:<12} {severity:<8}  {words}", style=style)
 

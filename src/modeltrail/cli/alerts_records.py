@@ -4,11 +4,11 @@ raised (warning) -> raised again (critical) -> acknowledged -> resolved
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-__all__ = ["Alert", "Said", "fold_alerts"]
+__all__ = ["Alert", "Said", "fold_alerts", "monitor_of", "sentence"]
 
 _RANK = {"info": 0, "warning": 1, "critical": 2}
 
@@ -55,6 +55,11 @@ class Alert:
         return max(self.raises, key=lambda each: _RANK.get(each.severity, 0))
 
     @property
+    def monitor_id(self) -> str | None:
+        """The monitor that raised it; None of an alert of the ledger itself."""
+        return monitor_of(self.worst.evidence)
+
+    @property
     def resolved(self) -> Said | None:
         """How it was resolved; None while it is open."""
         return next((each for each in self.said if each.what == "resolved"), None)
@@ -80,12 +85,25 @@ class Alert:
             "kind": worst.kind,
             "severity": worst.severity,
             "subject": worst.subject,
+            "monitor_id": self.monitor_id,
             "message": worst.message,
             "opened_us": worst.opened_us,
             "acknowledged_by": None if self.acknowledged is None else self.acknowledged.by,
             "note": None if self.acknowledged is None else self.acknowledged.note,
             "history": [_event(each, evidence=evidence) for each in self.said],
         }
+
+
+def monitor_of(evidence: Mapping[str, Any]) -> str | None:
+    """Return the id of the monitor that raised an alert with this evidence; None where none did."""
+    monitor = evidence.get("monitor")
+    return monitor.get("id") if isinstance(monitor, dict) else None
+
+
+def sentence(message: str, evidence: Mapping[str, Any], subject: str) -> str:
+    """Return what an alert says, with its monitor unless that is called like the model, as the only one mostly is."""
+    monitor_id = monitor_of(evidence)
+    return message if monitor_id in (None, subject) else f"{message} (monitor {monitor_id})"
 
 
 def fold_alerts(said: Iterable[Said]) -> list[Alert]:

@@ -1,8 +1,8 @@
 """`modeltrail drift status`, `history` and `stats`: what the checks in the ledger add up to."""
 
 import sys
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -49,12 +49,13 @@ def status(
         records.require_model(model, version)
         lines = records.lines(model=model, version=version, monitor=monitor, windows=windows)
         waiting = [each.monitor for each in records.monitors(model) if monitor in (None, each.monitor.monitor_id)]
+        too_late = _too_late(records.stats(model))
     units: dict[tuple[str, str, str], list[CheckLine]] = defaultdict(list)
     for line in lines:
         units[line.model_id, line.model_version, line.monitor_id].append(line)
     off = {each.monitor_id for each in waiting if not each.enabled}
     documents = [
-        _show_unit(out, unit, checks, everything=everything, enabled=unit[2] not in off)
+        _show_unit(out, unit, checks, everything=everything, enabled=unit[2] not in off, too_late=too_late[unit])
         for unit, checks in units.items()
     ]
     checked = {(model_id, monitor_id) for model_id, _, monitor_id in units}
@@ -152,13 +153,14 @@ def stats(
     watched = [each for each in alerts if each.worst.evidence.get("check_id") and model in (None, each.worst.subject)]
     rows = [
         (
-            each["model_id"], each["model_version"], each["kind"], each["status"], each["checks"], each["rows"],
+            each["model_id"], each["model_version"], each["monitor_id"], each["kind"], each["status"], each["checks"],
+            each["rows"],
             f"{each['p50_ms']:.0f}", f"{each['p95_ms']:.0f}", "; ".join(text for text in each["reasons"] if text),
         )
         for each in groups
     ]  # fmt: skip
     if rows:
-        headings = ["model", "version", "kind", "status", "checks", "predictions", "ms p50", "p95", "reason"]
+        headings = ["model", "version", "monitor", "kind", "status", "checks", "predictions", "ms p50", "p95", "reason"]
         out.table(headings, rows)
     document = _totals(groups)
     document["alerts"] = {
@@ -175,6 +177,11 @@ def stats(
             f" completed, {document['failed']:,} failed, {document['skipped']:,} skipped, {document['insufficient']:,}"
             f" with too little data or labels, {document['no_baseline']:,} without baseline"
         )
+        if document["late"] or document["too_late"]:
+            out.line(
+                f"{counted(document['late'], 'prediction')} came late and counted, {document['too_late']:,} came too"
+                " late for any window"
+            )
         out.line(f"{document['tested']:,} cells (field by window) tested, {document['moved']:,} of them moved")
         out.line(f"{counted(len(watched), 'alert')} raised, {document['alerts']['open']:,} not resolved")
         out.line(f"first {day_text(document['first_log_time'])}, last {day_text(document['last_log_time'])}")
@@ -184,7 +191,13 @@ def stats(
 
 
 def _show_unit(
-    out: Output, unit: tuple[str, str, str], checks: "list[CheckLine]", *, everything: bool, enabled: bool = True
+    out: Output,
+    unit: tuple[str, str, str],
+    checks: "list[CheckLine]",
+    *,
+    everything: bool,
+    enabled: bool = True,
+    too_late: int = 0,
 ) -> dict[str, Any]:
     model_id, version, monitor_id = unit
     by_kind: dict[tuple[str, int], list[CheckLine]] = defaultdict(list)
@@ -200,6 +213,11 @@ def _show_unit(
         error = f" ({line.error})" if line.error else f" ({line.silence})" if line.silence else ""
         windows, rows = counted(len(lines), "window"), counted(line.rows, "prediction")
         out.line(f"  {kind}: {windows} shown, the last from {_window(line)}: {said}{error}, {rows}")
+    if too_late:
+        out.line(
+            f"  {counted(too_late, 'prediction')} came too late to be counted in any window: a longer --lateness waits",
+            style="yellow",
+        )
     series = [each for lines in by_kind.values() for each in _aligned(lines)]
     ordered = sorted(series, key=lambda parts: _urgency(_last(parts)))
     shown = ordered if everything else ordered[:_ROWS]
@@ -213,6 +231,7 @@ def _show_unit(
         "monitor_id": monitor_id,
         "enabled": enabled,
         "checks": len(checks),
+        "too_late": too_late,
         "status": last.status,
         "state": last.state or None,
         "window": _times(last),
@@ -225,6 +244,15 @@ def _show_unit(
             for parts in ordered
         ],
     }
+
+
+def _too_late(groups: "Sequence[Mapping[str, Any]]") -> Counter[tuple[str, str, str]]:
+    """Return how many predictions came too late for the windows of each unit, since it has been watched."""
+    found: Counter[tuple[str, str, str]] = Counter()
+    for each in groups:
+        if each["kind"] == "drift":  # what waits for the truth waits longer
+            found[each["model_id"], each["model_version"], each["monitor_id"]] += each["too_late"]
+    return found
 
 
 _Points = list[tuple["CheckLine", "FieldLine"]]
@@ -367,6 +395,8 @@ def _totals(groups: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "no_baseline": by_status["no_baseline"],
         "success_rate": 1 - by_status["failed"] / total if total else None,
         "superseding": sum(each["superseding"] for each in groups),
+        "late": sum(each["late"] for each in groups if each["kind"] == "drift"),
+        "too_late": _too_late(groups).total(),
         "tested": sum(each["tested"] for each in groups),
         "moved": sum(each["moved"] for each in groups),
         "first_log_time": min((each["first_log_time"] for each in groups), default=None),

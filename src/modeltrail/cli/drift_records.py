@@ -213,8 +213,8 @@ class Records:
     def stats(self, model: str | None = None) -> list[dict[str, Any]]:
         """Return what was checked, by model, monitor, kind and status."""
         names = (
-            "model_id", "model_version", "monitor_id", "kind", "status", "checks", "rows", "superseding", "p50_ms",
-            "p95_ms", "max_ms", "tested", "moved", "reasons", "first_log_time", "last_log_time",
+            "model_id", "model_version", "monitor_id", "kind", "status", "checks", "rows", "superseding", "late",
+            "too_late", "p50_ms", "p95_ms", "max_ms", "tested", "moved", "reasons", "first_log_time", "last_log_time",
         )  # fmt: skip
         return [dict(zip(names, row, strict=True)) for row in self.reader.ask("drift/stats", model_id=model or "")]
 

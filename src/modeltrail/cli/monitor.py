@@ -147,7 +147,10 @@ def set_monitor(
         typer.Option("--label-delay", metavar="LENGTH", help="How long the truth is waited for (default: 0)."),
     ] = None,
     silence: Annotated[
-        str | None, typer.Option("--silence", metavar="LENGTH", help="Without a prediction for so long it is silent.")
+        str | None,
+        typer.Option(
+            "--silence", metavar="LENGTH", help="Without a prediction for so long it is silent; what is open closes."
+        ),
     ] = None,
     rate_factor: Annotated[
         float | None,
@@ -299,7 +302,15 @@ def advance(
     no_check: NoCheckOption = False,
     json: JsonOption = False,
 ) -> None:
-    """Say that all predictions of a model up to a time are sent: windows that end by then may close."""
+    """Say that all predictions of a model up to a time are sent: windows that end by then may close.
+
+    A window closes when a prediction of its model is past its end, the lateness and, for performance, the label delay.
+    A model that predicts no more closes nothing itself. With --silence in any of its monitors the watch sees that it
+    is silent, closes what is open, and each window that waits for the truth as soon as, by the clock of the log, the
+    label delay is over. Without it nobody can tell a dead model from one that has nothing to do, and what is open
+    stays open until the model predicts again or this says that all is sent. Put the label delay on top of the time:
+    to close the performance of windows up to 31 December with a delay of 7 days, advance through 7 January.
+    """
     from modeltrail.cli.drift_records import open_records
     from modeltrail.events.models import MonitorAdvanced
 

@@ -7,6 +7,9 @@
         |     `quiet_windows` single windows in a row below |
         +---- 70 % of the threshold: resolved --------------+     (comes back: a new alert that names its predecessor)
 
+What is folded is one line of checks: of one monitor, model version, kind and delay of the truth. Two monitors that look
+at one field have an alert each, with ids of their own, and neither ends that of the other.
+
 One alert a subject at any time, never one a window. A window without enough data changes nothing: it is neither
 evidence for nor against. Overlapping (sliding) windows count once where they overlap: what held at 10:00 to 11:00 and
 at 10:05 to 11:05 has held once. So do merged windows: what only four together show has held twice when four others do.
