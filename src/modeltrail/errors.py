@@ -7,6 +7,7 @@
     │   └── AccessError                 2   wrong password, or a right that is missing
     ├── InvalidEventError               1   an event that the contract refuses: field, value, expectation
     ├── RowsRefusedError                1   rows that the store will never take; repeating cannot help
+    ├── UnknownStoreError               1   the store failed in a way that is not known here; repeating may help
     ├── NotDurableError                 1   the broker did not acknowledge a record
     ├── TamperError                     3   the ledger contradicts itself; never retried, never caught with I/O
     ├── NotVerifiableError              4   nothing to check, or not everything could be checked
@@ -33,6 +34,7 @@ __all__ = [
     "StoreUnavailableError",
     "TamperError",
     "UnavailableError",
+    "UnknownStoreError",
 ]
 
 
@@ -95,6 +97,17 @@ class RowsRefusedError(ModeltrailError):
     """The store refuses rows for a reason in the rows themselves; nothing was stored, and repeating cannot help.
 
     `code` is the server's error code. The text names code and constraint, never column values.
+    """
+
+    def __init__(self, code: int, message: str) -> None:
+        self.code = code
+        super().__init__(message)
+
+
+class UnknownStoreError(ModeltrailError):
+    """The store answered with an error code that is not known here: nobody has said whether repeating helps.
+
+    `code` is the server's error code.
     """
 
     def __init__(self, code: int, message: str) -> None:

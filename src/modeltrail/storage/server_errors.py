@@ -19,6 +19,7 @@ from modeltrail.errors import (
     RowsRefusedError,
     SchemaVersionError,
     StoreUnavailableError,
+    UnknownStoreError,
 )
 
 __all__ = ["STORE_FAILURES", "error_code", "translate", "translated"]
@@ -170,7 +171,7 @@ def _by_code(code: int, exc: BaseException, *, starting: bool) -> ModeltrailErro
         return RowsRefusedError(code, f"ClickHouse refuses rows for what they hold ({what}{where})")
     if code in _WAIT:
         return StoreUnavailableError(f"ClickHouse cannot take work now ({what}): {_WAIT[code]}")
-    return ModeltrailError(f"ClickHouse answered with an error that is not known here ({what})")
+    return UnknownStoreError(code, f"ClickHouse answered with an error that is not known here ({what})")
 
 
 def _by_transport(exc: BaseException, store: str, *, starting: bool) -> ModeltrailError:

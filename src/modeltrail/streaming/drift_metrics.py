@@ -2,8 +2,12 @@
 
 import logging
 import time
+from collections.abc import Mapping
+from itertools import islice
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from modeltrail.errors import TamperError
 
 __all__ = ["DriftMetrics"]
 
@@ -14,6 +18,9 @@ _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 REPEAT_S = 30.0
 """A condition that lasts is logged again after this many seconds."""
 
+NAMED = 10
+"""Models that are named in the log, of those that wait at one time."""
+
 
 class DriftMetrics:
     """Implements `watch.protocols.Observer`: counts, and says in the log what an operator should know."""
@@ -21,6 +28,8 @@ class DriftMetrics:
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self.registry = registry or CollectorRegistry()
         self.unavailable: dict[str, str] = {}
+        self.aside: dict[str, str] = {}
+        self.tampered_chains: dict[str, str] = {}
         self._logged: dict[str, float] = {}
         self._checks = Counter(
             "modeltrail_drift_checks_total", "Checks published", ["kind", "status"], registry=self.registry
@@ -41,6 +50,16 @@ class DriftMetrics:
             "modeltrail_drift_lag_entries", "Entries of the ledger that were not read yet", registry=self.registry
         )
         self._models = Gauge("modeltrail_drift_models", "Models that this worker watches", registry=self.registry)
+        self._aside = Gauge(
+            "modeltrail_drift_models_set_aside",
+            "Models that wait because a check of theirs cannot be computed now",
+            registry=self.registry,
+        )
+        self._tampered = Gauge(
+            "modeltrail_drift_tampered_chains",
+            "Chains of the ledger that are read up to a position only at which two entries stand",
+            registry=self.registry,
+        )
         self._looked = Gauge(
             "modeltrail_drift_last_look_timestamp_seconds",
             "When the ledger was last read to its end",
@@ -76,13 +95,29 @@ class DriftMetrics:
         if not lag:
             self._looked.set_to_current_time()
 
+    def set_aside(self, errors: Mapping[str, str]) -> None:
+        """See `Observer.set_aside`."""
+        self._aside.set(len(errors))
+        for model_id, error in islice(errors.items(), NAMED):
+            if self._is_due(f"aside {model_id}"):
+                logger.warning("%s waits, its checks cannot be computed now: %s", model_id, error)
+        for model_id in self.aside.keys() - errors.keys():
+            self._logged.pop(f"aside {model_id}", None)
+            logger.info("going on: %s is checked again", model_id)
+        self.aside = dict(errors)
+
+    def tampered(self, error: TamperError) -> None:
+        """Note that a chain is read up to a fork only: the others go on."""
+        self.tampered_chains = {**self.tampered_chains, error.chain: str(error)}  # told from another thread
+        self._tampered.set(len(self.tampered_chains))
+        if self._is_due(f"tampered {error.chain}"):
+            logger.critical("%s; the watch reads this chain up to there, see `modeltrail verify`", error)
+
     def waiting(self, dependency: str, error: Exception) -> None:
         """See `Observer.waiting`."""
         self._waits.labels(dependency).inc()
         self.unavailable[dependency] = str(error)
-        now = time.monotonic()
-        if now - self._logged.get(dependency, -REPEAT_S) >= REPEAT_S:
-            self._logged[dependency] = now
+        if self._is_due(dependency):
             logger.warning("waiting for %s, nothing is lost meanwhile: %s", dependency, error)
 
     def going_on(self, dependency: str) -> None:
@@ -90,6 +125,14 @@ class DriftMetrics:
         if self.unavailable.pop(dependency, None) is not None:
             self._logged.pop(dependency, None)
             logger.info("going on: %s answers again", dependency)
+
+    def _is_due(self, condition: str) -> bool:
+        """Whether a condition that lasts is to be logged now."""
+        now = time.monotonic()
+        due = now - self._logged.get(condition, float("-inf")) >= REPEAT_S
+        if due:
+            self._logged[condition] = now
+        return due
 
     def began(self, shares: int, models: int) -> None:
         """See `Observer.began`."""

@@ -1,8 +1,18 @@
-"""What the watch says: checks, alerts, and baselines that it has learned. One producer, every message acknowledged."""
+"""What the watch says: checks, alerts, and baselines that it has learned. One producer, every message acknowledged.
+
+    alert, alert  -> acknowledged ->  check  -> acknowledged
+
+A topic is written to when everything before is acknowledged: of two topics, the broker may take the one and refuse the
+other, and a check that stands without its alerts would keep them back for ever (see `watch.session`).
+"""
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
+
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
 
 from modeltrail.errors import BrokerUnavailableError, InvalidEventError
 from modeltrail.events.encode import Event, encode_binary
@@ -12,13 +22,19 @@ from modeltrail.kafka_client import KAFKA_FAILURES, abandon_producer, start_prod
 __all__ = ["KafkaPublisher"]
 
 ACKNOWLEDGEMENT_S = 30.0
-"""How long the messages of one call may take before they are sent again."""
+"""How long the messages of one call for one topic may take before they are sent again."""
 
 FLUSH_S = 2.0
 """How long a producer that is given up may take to send what it holds."""
 
 LARGEST = 1_000_000
 """Bytes of key, headers and value together that the default limit of a topic leaves room for."""
+
+
+_TOO_LARGE: tuple[type[KafkaError], ...] = (MessageSizeTooLargeError, RecordListTooLargeError)
+"""What the topic's own limit, which may be lower, refuses: whoever sends it, and however often."""
+
+_Encoded = tuple[bytes, list[tuple[str, bytes]], bytes]
 
 
 class KafkaPublisher:
@@ -41,22 +57,28 @@ class KafkaPublisher:
 
     async def publish(self, events: Sequence[Event]) -> None:
         """See `Publisher.publish`."""
-        messages = [(topic_name(event.kind.family, self._prefix), *_encoded(event)) for event in events]
+        messages = [(topic_name(event.kind.family, self._prefix), _encoded(event)) for event in events]
         async with self._turn:
-            try:
-                if self._producer is None:
-                    await self.start()
-                async with asyncio.timeout(ACKNOWLEDGEMENT_S):
-                    acknowledgements = [
-                        await self._producer.send(topic, value, key=key, headers=headers)
-                        for topic, key, headers, value in messages
-                    ]
-                    for outcome in await asyncio.gather(*acknowledgements, return_exceptions=True):
-                        if isinstance(outcome, BaseException):
-                            raise outcome
-            except KAFKA_FAILURES as error:
-                await self._give_up()
-                raise BrokerUnavailableError(f"the broker did not acknowledge a message: {error!r}") from error
+            for topic, some in groupby(messages, key=itemgetter(0)):
+                try:
+                    if self._producer is None:
+                        await self.start()
+                    async with asyncio.timeout(ACKNOWLEDGEMENT_S):
+                        await self._send(topic, [encoded for _, encoded in some])
+                except _TOO_LARGE as error:
+                    await self._give_up()
+                    raise InvalidEventError("data", topic, f"must fit a message of this topic: {error!r}") from error
+                except KAFKA_FAILURES as error:
+                    await self._give_up()
+                    raise BrokerUnavailableError(f"{topic}: the broker did not acknowledge: {error!r}") from error
+
+    async def _send(self, topic: str, messages: Sequence[_Encoded]) -> None:
+        acknowledgements = [
+            await self._producer.send(topic, value, key=key, headers=headers) for key, headers, value in messages
+        ]
+        for outcome in await asyncio.gather(*acknowledgements, return_exceptions=True):
+            if isinstance(outcome, BaseException):
+                raise outcome
 
     async def _give_up(self) -> None:
         """Give the producer up: one that failed may hold a sequence that the broker refuses."""
@@ -65,7 +87,7 @@ class KafkaPublisher:
             await abandon_producer(producer, flush_s=FLUSH_S)
 
 
-def _encoded(event: Event) -> tuple[bytes, list[tuple[str, bytes]], bytes]:
+def _encoded(event: Event) -> _Encoded:
     key, headers, value = encode_binary(event)
     size = len(key) + len(value) + sum(len(name) + len(text) + 8 for name, text in headers)
     if size > LARGEST:

@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,10 @@ logger = logging.getLogger("modeltrail.drift")
 
 ASK_S = 5.0
 """Seconds between two questions to the store and the broker: a watch with nothing to read would not notice."""
+
+
+SHOWN = 10
+"""Models and chains that are named where it says why a worker is not ready."""
 
 
 class _SystemClock:
@@ -90,7 +95,11 @@ async def _prepare(settings: Settings, stack: contextlib.AsyncExitStack) -> _Par
     watched, blocks = [topic_name(family, prefix) for family in ("predictions", "models")], topic_name(BLOCKS, prefix)
 
     metrics = DriftMetrics()
-    ledger = WatchLedger(lambda: connect(settings.clickhouse))
+    ledger = WatchLedger(
+        lambda: connect(settings.clickhouse),
+        replicated=settings.clickhouse.replicated,
+        tampered=metrics.tampered,
+    )
     stack.callback(ledger.close)
     broker = KafkaBroker(client_args, cluster=cluster, watched=watched, blocks=blocks)
     stack.push_async_callback(broker.stop)
@@ -178,17 +187,23 @@ async def _ask(parts: _Parts) -> None:
     """Keep readiness true to store and broker while there is nothing to read."""
     while True:
         await asyncio.sleep(ASK_S)
-        for dependency, question in (("store", parts.ledger.frontiers), ("broker", parts.broker.layout)):
+        # Under names of their own: that a question like this is answered does not say that the watch goes on.
+        for name, question in (("store to answer", parts.ledger.frontiers), ("broker to answer", parts.broker.layout)):
             try:
                 await question()
             except ModeltrailError as error:
-                parts.metrics.waiting(dependency, error)
+                parts.metrics.waiting(name, error)
             else:
-                parts.metrics.going_on(dependency)
+                parts.metrics.going_on(name)
 
 
 def _not_ready(app: Any, watch: WatchService, metrics: DriftMetrics) -> dict[str, Any]:
     failing: dict[str, Any] = {f"waiting for {what}": why for what, why in metrics.unavailable.items()}
+    if metrics.aside:
+        some = islice(sorted(metrics.aside.items()), SHOWN)
+        failing["models set aside"] = {"count": len(metrics.aside), "some": dict(some)}
+    if metrics.tampered_chains:
+        failing["tampered"] = dict(islice(metrics.tampered_chains.items(), SHOWN))
     if not app.ingest_gate.joined:
         failing["assignment"] = "the group has not given this worker its share yet"
     elif not watch.began:

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
 from typing import Any
 
 from modeltrail.drift.checks.check import failed
@@ -13,6 +14,7 @@ from modeltrail.events.canonical import content_hash
 from modeltrail.events.checks import CHECK_SOURCE, CheckCompleted, CheckReference
 from modeltrail.events.encode import Event
 from modeltrail.watch.protocols import Computed
+from modeltrail.watch.set_aside import outlook_of
 
 __all__ = ["failure", "tick"]
 
@@ -21,19 +23,30 @@ logger = logging.getLogger("modeltrail.drift")
 _ACTOR = "modeltrail-watch"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LONGEST = 1000
+_FAULT = (
+    f" (not a fault of the data; modeltrail {version('modeltrail')}: see its log, and after an upgrade what "
+    "`modeltrail drift run` says of this window)"
+)
 
 
-def failure(closing: Closing, carry: Mapping[str, Any] | None, error: Exception) -> Computed:
+def failure(closing: Closing, carry: Mapping[str, Any] | None, error: Exception, *, bare: bool = False) -> Computed:
     """Return a check of status failed with the error; nothing but a line in the log where a baseline was to be learned.
 
-    An error that nobody meant to raise goes to the log with its traceback.
+    An error that nobody meant to raise goes to the log with its traceback. The check says that it is a fault of the
+    program and of which version, so that it is known what another version may compute: the window stays failed, and
+    a back-test of it tells what it would have said. `bare`: without anything that later checks start from.
     """
-    text = str(error) if isinstance(error, ModeltrailError) else f"{type(error).__name__}: {error}"
+    text = str(error)
+    if outlook_of(error) == "unforeseen":
+        named = text if isinstance(error, ModeltrailError) else f"{type(error).__name__}: {error}"
+        text = f"{named[:_LONGEST]}{_FAULT}"
     if not isinstance(error, ModeltrailError) or closing.kind == "learn":
         logger.error("%s of %s %s: %s", closing.kind, closing.model_id, closing.model_version, text, exc_info=error)
     if closing.kind == "learn":
         return Computed([], None, {})
-    check = failed(closing, None, ModeltrailError(text[:_LONGEST]), carry=carry or {}).check
+    check = failed(closing, None, ModeltrailError(text[: _LONGEST + len(_FAULT)]), carry=carry or {}).check
+    if bare:
+        check = check.model_copy(update={"carry": {}})
     if closing.baseline is not None:
         reference = CheckReference(id=closing.baseline.baseline_id, sha256=closing.baseline.sha256)
         check = check.model_copy(update={"baseline": reference})

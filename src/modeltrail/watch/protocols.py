@@ -254,6 +254,10 @@ class Observer(Protocol):
         """Note that a check failed."""
         ...
 
+    def set_aside(self, errors: Mapping[str, str]) -> None:
+        """Note which models wait because a check of theirs cannot be computed now, and why. Told at every look."""
+        ...
+
     def waiting(self, dependency: str, error: Exception) -> None:
         """Note that work waits for the store or the broker."""
         ...

@@ -1,6 +1,8 @@
 """One share of the models, from its assignment until it is given up.
 
     frontiers -> read new entries -> what has passed -> fold -> closings -> compute -> publish -> again
+                                                                    ^          |
+                                                                    '- set aside: this model waits, others go on
 
 Nothing is kept beyond the session: a check is a function of the ledger, its id follows from what it is about, and
 what is published twice counts once. A crash
@@ -9,6 +11,9 @@ what is published twice counts once. A crash
 - after its check is acknowledged: the next owner finds it in the ledger and goes on behind it, or, while it is not
   chained yet, publishes it again.
 Alerts go out before their check for that reason: where a check is, everything that came of it is.
+
+A ledger that has less than was read (a store that came back without its last block) ends the session: the next one
+begins with what is there.
 """
 
 import asyncio
@@ -23,7 +28,14 @@ from typing import Any, TypeVar
 
 from modeltrail.drift.windows.closing import Closing
 from modeltrail.drift.windows.watch import Watch
-from modeltrail.errors import BrokerUnavailableError, InvalidEventError, TamperError, UnavailableError
+from modeltrail.errors import (
+    AccessError,
+    BrokerUnavailableError,
+    InvalidEventError,
+    SchemaVersionError,
+    TamperError,
+    UnavailableError,
+)
 from modeltrail.events.alerts import AlertRaised, AlertResolved
 from modeltrail.ledger.chain import Chain, PartitionId
 from modeltrail.watch.limits import End, find_limits, holding_back
@@ -31,6 +43,7 @@ from modeltrail.watch.own_checks import failure, tick
 from modeltrail.watch.protocols import Broker, Clock, Computed, Frontier, Layout, Ledger, Observer, Publisher
 from modeltrail.watch.reading import Reading
 from modeltrail.watch.resume import AT_ONCE, Questions, Unit, resume
+from modeltrail.watch.set_aside import MOST, SetAside
 
 __all__ = ["Given", "Session", "WatchOptions", "share_of"]
 
@@ -42,8 +55,12 @@ RETRY_S = 1.0
 SETTLE_S = 1.0
 """Seconds in which block messages are gathered: one look at the ledger, which costs the store work, serves them all."""
 
-TICK_AGAIN_MS = 10_000
-"""Milliseconds until a tick is repeated that showed nothing: the broker's clock may be behind."""
+TICK_AGAIN_S = 10.0
+"""Seconds until a tick is repeated that showed nothing, and twice as many each time: the broker's clock may be behind.
+"""
+
+TICK_LONGEST_S = 600.0
+"""Most seconds until a tick is repeated."""
 
 LAYOUT_S = 30.0
 """Seconds until the broker is asked again how topics are divided."""
@@ -96,7 +113,7 @@ class Session:
         self._news = asyncio.Event()
         self._watch = Watch(serves=self._serves)
         self._models: set[str] = set()
-        self._ticked: dict[tuple[str, str, str, int], int] = {}
+        self._ticked: dict[tuple[str, str, str, int], tuple[float, float]] = {}
         self._reading = Reading()
         self._read: dict[Chain, Frontier] = {}
         self._advanced_at: dict[PartitionId, float] = {}
@@ -107,13 +124,14 @@ class Session:
         self._queue: deque[Closing] = deque()
         self._carries: dict[Unit, Mapping[str, Any]] = {}
         self._computing: set[str] = set()
+        self._aside = SetAside()
         self.began = False
         """Whether the ledger was read to its end once."""
 
     @property
     def settled(self) -> bool:
         """Whether all that was read has been passed, checked and published."""
-        return self.began and self._reading.oldest is None and not self._queue
+        return self.began and self._reading.oldest is None and not self._queue and not self._aside
 
     def wake(self) -> None:
         """There may be something new in the ledger."""
@@ -153,6 +171,7 @@ class Session:
             )
         )
         if resumed is None:
+            given.observer.began(len(self._shares), 0)
             return
         now = given.clock.monotonic()
         self._watch = resumed.watch
@@ -164,11 +183,14 @@ class Session:
         self._producer_time = resumed.producer_time
         for told in resumed.waiting:
             self._reading.add(told.chain, told.rows, told.changes, at=now)
+        given.observer.began(len(self._shares), len({unit.model_id for unit in resumed.carries}))
 
     async def _wait(self) -> None:
         """Wait for news, at most until the next poll, and for all the messages of one commit."""
         clock, options = self._given.clock, self._options
         waits = options.poll_s if self._reading.oldest is None else min(options.poll_s, max(self._grace_s, 0.05))
+        if (again_at := self._aside.next_at) is not None:
+            waits = min(waits, max(0.05, again_at - clock.monotonic()))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(waits):
                 await self._news.wait()
@@ -180,6 +202,10 @@ class Session:
         """Read what is new and do all that follows from it; return whether there is more to be read at once."""
         await self._ask_layout()
         frontiers = await self._patiently(self._given.ledger.frontiers)
+        self._require_what_was_read(frontiers)
+        if len(self._aside) >= MOST:
+            await self._close_all()
+            return False
         entries, lag = await self._read_on(frontiers)
         await self._ask_idle(frontiers)
         for limit in find_limits(
@@ -227,6 +253,11 @@ class Session:
                 unfinished.add(chain.of)
                 lag += frontier.seq - first + 1
         return entries, lag
+
+    def _require_what_was_read(self, frontiers: Mapping[Chain, Frontier]) -> None:
+        for chain, read in self._read.items():
+            if chain not in frontiers or frontiers[chain].seq < read.seq:
+                raise _OverError  # what was folded of it may never come back: the next session folds what is there
 
     def _serves(self, model_id: str) -> bool:
         return share_of(model_id, self._layout.shares) in self._shares
@@ -292,21 +323,34 @@ class Session:
         Whether it is silent is decided by the place of that entry: predictions that are chained before it count.
         """
         given, now = self._given, self._given.clock.now_ms()
-        for overdue in self._watch.overdue(now):
-            key = (overdue.model_id, overdue.model_version, overdue.monitor_id, overdue.last_ms)
-            if now - self._ticked.get(key, -TICK_AGAIN_MS) >= TICK_AGAIN_MS:
+        all_overdue = {
+            (each.model_id, each.model_version, each.monitor_id, each.last_ms): each
+            for each in self._watch.overdue(now)
+        }
+        self._ticked = {key: ticked for key, ticked in self._ticked.items() if key in all_overdue}
+        for key, overdue in all_overdue.items():
+            again_at, pause_s = self._ticked.get(key, (float("-inf"), TICK_AGAIN_S / 2))
+            if given.clock.monotonic() >= again_at:
                 await self._patiently(partial(given.publisher.publish, [tick(overdue, now)]))
-                self._ticked[key] = now
+                pause_s = min(2 * pause_s, TICK_LONGEST_S)
+                self._ticked[key] = given.clock.monotonic() + pause_s, pause_s
 
     # Closings
 
     async def _close_all(self) -> None:
+        now = self._given.clock.monotonic()
+        self._queue.extendleft(reversed(self._aside.due(now)))
         while self._queue:
             if self._over.is_set():
                 raise _OverError
             await self._skip_published()
             if self._queue:
-                await self._close(self._queue.popleft())
+                closing = self._queue.popleft()
+                if closing.model_id in self._aside:
+                    self._aside.wait(closing)
+                else:
+                    await self._close(closing)
+        self._given.observer.set_aside(self._aside.errors)
 
     async def _skip_published(self) -> None:
         """Leave out what is chained already, at the beginning of what follows from a model's last known state.
@@ -333,19 +377,35 @@ class Session:
         carry = self._carries.get(unit)
         began = given.clock.monotonic()
         try:
-            computed = await self._patiently(partial(given.ledger.compute, closing, carry))
-        except (TamperError, MemoryError, _OverError):
+            computed = await given.ledger.compute(closing, carry)
+        except TamperError:
             raise
-        except Exception as error:  # noqa: BLE001 - one bad check stops one check; it says why
+        except Exception as error:  # noqa: BLE001 - one bad check stops one model at most; it says why
+            if self._aside.failed(closing, error, given.clock.monotonic()):
+                return
             computed = failure(closing, carry, error)
         seconds = given.clock.monotonic() - began
-        try:
-            await self._patiently(partial(given.publisher.publish, computed.events))
-        except InvalidEventError as error:  # what it says can never be sent, whoever computes it
-            computed = failure(closing, carry, error)
-            await self._patiently(partial(given.publisher.publish, computed.events))
+        published = await self._publish(computed, closing, carry)
+        self._aside.done(closing.model_id, computed=published is computed and not _is_failed(computed))
+        computed = published
         self._carries[unit] = computed.carry
         self._count(closing, computed, seconds)
+
+    async def _publish(self, computed: Computed, closing: Closing, carry: Mapping[str, Any] | None) -> Computed:
+        """Publish what came of a closing; where it can never be sent, whoever computes it, that it failed.
+
+        What the next check would start from may be what is too large: it is the last thing to be left out.
+        """
+        attempt = computed
+        for start in (carry, {}):
+            try:
+                await self._patiently(partial(self._given.publisher.publish, attempt.events))
+            except InvalidEventError as error:
+                attempt = failure(closing, start, error, bare=start is not carry)
+            else:
+                return attempt
+        await self._patiently(partial(self._given.publisher.publish, attempt.events))
+        return attempt
 
     def _count(self, closing: Closing, computed: Computed, seconds: float) -> None:
         check, observer = computed.check, self._given.observer
@@ -367,7 +427,9 @@ class Session:
         while True:
             try:
                 result = await work()
-            except UnavailableError as error:
+            except (UnavailableError, AccessError, SchemaVersionError) as error:
+                if not self.began and not isinstance(error, UnavailableError):
+                    raise  # it was so from the start; later, a right or the schema is being changed
                 waited = "broker" if isinstance(error, BrokerUnavailableError) else "store"
                 self._given.observer.waiting(waited, error)
                 if self._over.is_set():
@@ -379,3 +441,7 @@ class Session:
                 if waited:
                     self._given.observer.going_on(waited)
                 return result
+
+
+def _is_failed(computed: Computed) -> bool:
+    return computed.check is not None and computed.check.status == "failed"

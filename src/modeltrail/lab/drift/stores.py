@@ -62,6 +62,7 @@ class Unobserved:
     def checked(self, kind: str, status: str, seconds: float) -> None: ...  # noqa: D102
     def alerted(self, kind: str, transition: str, message: str) -> None: ...  # noqa: D102
     def failed(self, what: str, error: str) -> None: ...  # noqa: D102
+    def set_aside(self, errors: Mapping[str, str]) -> None: ...  # noqa: D102
     def waiting(self, dependency: str, error: Exception) -> None: ...  # noqa: D102
     def going_on(self, dependency: str) -> None: ...  # noqa: D102
 

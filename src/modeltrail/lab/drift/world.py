@@ -81,6 +81,7 @@ class World:
     ledger: type[MemoryLedger] = MemoryLedger
     broker: type[MemoryBroker] = MemoryBroker
     publisher: type[MemoryPublisher] = MemoryPublisher
+    observer: type[Unobserved] = Unobserved
 
     def __init__(self, log: Log, trouble: Trouble | None = None) -> None:
         self.trouble = trouble or Trouble()
@@ -230,7 +231,7 @@ class Worker:
             broker=world.broker(world),
             publisher=world.publisher(world),
             clock=MemoryClock(world),
-            observer=Unobserved(),
+            observer=world.observer(),
             options=options,
         )
         world.loop.spawn(self.process, self._run(), name=name)

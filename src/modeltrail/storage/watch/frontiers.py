@@ -1,7 +1,7 @@
 """How far each chain of the watch is there: without a hole, and without two entries at one position."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from modeltrail.drift.windows.order import Cut
 from modeltrail.errors import StoreUnavailableError, TamperError
@@ -43,24 +43,28 @@ class Frontiers:
         self._suffixes = suffixes
         self._known: dict[str, tuple[int, int]] = {}
 
-    def read(self) -> dict[Chain, Frontier]:
+    def read(self, tampered: Callable[[TamperError], None] | None = None) -> dict[Chain, Frontier]:
         """Return the end of the part of each chain that is there without a hole; chains without an entry are left out.
 
-        TamperError where two entries stand at one position; StoreUnavailableError where the store does not answer.
+        Where two entries stand at one position the chain ends before it, and `tampered` is told each time; TamperError
+        where nobody is. StoreUnavailableError where the store does not answer.
         """
         now = time.monotonic()
         if now - self._chains_at >= self._chains_every_s:
             self._chains, self._chains_at = self.chains(), now
-        ends = {chain: self._advance(str(chain), _LAST) for chain in self._chains}
+        ends = {chain: self._end(str(chain), tampered) for chain in self._chains}
         return {chain: Frontier(*end) for chain, end in ends.items() if end[0] >= 0}
 
     def offsets(self, ends: Mapping[Chain, int]) -> dict[Chain, int]:
-        """Return the Kafka offset of one entry of each chain, given by its seq. KeyError where there is none."""
+        """Return the Kafka offset of one entry of each chain, given by its seq.
+
+        StoreUnavailableError where it is not there now: the store was restarted without its last block.
+        """
         found = {}
         for chain, seq in ends.items():
             rows = self.reader.ask("watch/entry", chain=str(chain), seq=seq)
             if not rows:
-                raise KeyError(f"{chain}: no entry at {seq}")
+                raise StoreUnavailableError(f"{chain}: position {seq} is not in the ledger now")
             found[chain] = int(rows[0][1])
         return found
 
@@ -88,6 +92,15 @@ class Frontiers:
                 raise StoreUnavailableError(
                     f"{chain}: position {whole + 1} is not in the ledger yet, expected to {last}"
                 )
+
+    def _end(self, chain: str, tampered: Callable[[TamperError], None] | None) -> tuple[int, int]:
+        try:
+            return self._advance(chain, _LAST)
+        except TamperError as error:
+            if tampered is None or error.seq is None:
+                raise
+            tampered(error)
+            return self._advance(chain, error.seq - 1)
 
     def _advance(self, chain: str, limit: int) -> tuple[int, int]:
         last, log_time = self._known.get(chain, (-1, -1))

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -13,7 +14,7 @@ from modeltrail.drift.policy.look_back import WindowCounts
 from modeltrail.drift.windows.closing import Closing, learned_baseline_id
 from modeltrail.drift.windows.narrow import Change, NarrowRows
 from modeltrail.drift.windows.order import Cut
-from modeltrail.errors import StoreUnavailableError
+from modeltrail.errors import NotVerifiableError, StoreUnavailableError, TamperError
 from modeltrail.events.baselines import BaselineRegistered
 from modeltrail.events.checks import CHECK_SOURCE
 from modeltrail.events.encode import Event
@@ -39,17 +40,34 @@ _CHAINS_S = 5.0
 """Seconds until new chains are looked for again. Until then their partition is known not to be idle, and waited for."""
 _BASELINES = 100
 """Baselines that are kept ready."""
+_ROWS = 10_000
+"""Checks whose number of rows is remembered; of others it is read from the ledger."""
+_CLOCK_S = 2.0
+"""The server tells whole seconds: so much less than expected is no restart."""
 
 
 class WatchLedger:
     """Implements `watch.protocols.Ledger`. `connect` makes a clickhouse-connect client that may read the ledger.
 
     `bounds` are those of `Reader`. Calls run one after another in a thread of their own, so that the event loop never
-    waits. It remembers the windows that its closings were about. `close` it when done.
+    waits. It remembers the windows that its closings were about, until `last_checks` is asked: whoever begins anew may
+    have had others watch meanwhile. A store that was restarted may have lost its last block: what was counted and found
+    before is forgotten then, and whoever asked has to ask again (StoreUnavailableError). `replicated`: several servers
+    answer, each with a time of its own; they have a quorum instead. `tampered` is told of chains that are read up to a
+    fork only. `close` it when done.
     """
 
-    def __init__(self, connect: Callable[[], Any], **bounds: int) -> None:
+    def __init__(
+        self,
+        connect: Callable[[], Any],
+        *,
+        replicated: bool = False,
+        tampered: Callable[[TamperError], None] | None = None,
+        **bounds: int,
+    ) -> None:
         self._connect = connect
+        self._replicated = replicated
+        self._tampered = tampered
         self._bounds = bounds
         self._opened: _Opened | None = None
         self._thread = DaemonThreads(1, "watch-read")
@@ -63,7 +81,7 @@ class WatchLedger:
 
     async def frontiers(self) -> Mapping[Chain, Frontier]:
         """See `Ledger.frontiers`."""
-        return await self._call(lambda ledger: ledger.frontiers.read())
+        return await self._call(lambda ledger: ledger.frontiers.read(self._tampered), sure=True)
 
     async def offsets(self, ends: Mapping[Chain, int]) -> Mapping[Chain, int]:
         """See `Ledger.offsets`."""
@@ -71,7 +89,7 @@ class WatchLedger:
 
     async def read(self, chain: Chain, first: int, last: int) -> tuple[NarrowRows, Sequence[Change]]:
         """See `Ledger.read`."""
-        return await self._call(lambda ledger: ledger.read(chain, first, last))
+        return await self._call(lambda ledger: ledger.read(chain, first, last), sure=True)
 
     async def published(self, check_ids: Collection[str]) -> Mapping[str, Mapping[str, Any]]:
         """See `Ledger.published`."""
@@ -79,7 +97,12 @@ class WatchLedger:
 
     async def last_checks(self, ends: Mapping[Chain, Frontier]) -> Sequence[LastCheck] | None:
         """See `Ledger.last_checks`."""
-        return await self._call(lambda ledger: history.last_checks(ledger.reader, ends))
+
+        def asked(ledger: _Opened) -> Sequence[LastCheck] | None:
+            ledger.forget()
+            return history.last_checks(ledger.reader, ends)
+
+        return await self._call(asked)
 
     async def told(self, ends: Mapping[Chain, Frontier]) -> Sequence[Told]:
         """See `Ledger.told`."""
@@ -115,13 +138,17 @@ class WatchLedger:
 
     async def compute(self, closing: Closing, carry: Mapping[str, Any] | None) -> Computed:
         """See `Ledger.compute`."""
-        return await self._call(lambda ledger: ledger.compute(closing, carry or {}))
+        return await self._call(lambda ledger: ledger.compute(closing, carry or {}), sure=True)
 
-    async def _call(self, work: Callable[["_Opened"], T]) -> T:
+    async def _call(self, work: Callable[["_Opened"], T], *, sure: bool = False) -> T:
         def opened() -> T:
             if self._opened is None:
-                self._opened = _Opened(self._connect(), self._bounds)
-            return work(self._opened)
+                self._opened = _Opened(self._connect(), self._bounds, replicated=self._replicated)
+            result = work(self._opened)
+            if sure and self._opened.restarted():
+                self._opened = _Opened(self._opened.client, self._bounds)
+                raise StoreUnavailableError("ClickHouse was restarted: what it had before is counted again")
+            return result
 
         return await asyncio.get_running_loop().run_in_executor(self._thread, opened)
 
@@ -129,16 +156,37 @@ class WatchLedger:
 class _Opened:
     """The same with a client, in the thread."""
 
-    def __init__(self, client: Any, bounds: Mapping[str, int]) -> None:
+    def __init__(self, client: Any, bounds: Mapping[str, int], *, replicated: bool = False) -> None:
         self.client = client
-        self.frontiers = Frontiers(Reader(client, **bounds), chains_every_s=_CHAINS_S)
+        self._replicated = replicated
+        self.frontiers = Frontiers(Reader(client, replicated=replicated, **bounds), chains_every_s=_CHAINS_S)
         self.reader = self.frontiers.reader
-        self._earlier = Earlier(self.reader, room=ROOM, published=True)
-        self._rows: dict[str, int] = {}
         self._baselines: dict[str, Baseline] = {}
+        self._seen_up: tuple[int, float, object] | None = None
+        self.restarted()
+        self.forget()
+
+    def forget(self) -> None:
+        """Forget which windows were checked."""
+        self._earlier = Earlier(self.reader, room=ROOM, published=True)
+        self._rows: OrderedDict[str, int] = OrderedDict()
+
+    def restarted(self) -> bool:
+        """Return whether the server was started since this was asked last, or another table is the ledger."""
+        if self._replicated:
+            return False
+        asked = time.monotonic()
+        uptime, table = self.reader.ask("ledger/incarnation")[0]
+        before, self._seen_up = self._seen_up, (int(uptime), time.monotonic(), table)
+        return before is not None and (table != before[2] or uptime < before[0] + (asked - before[1]) - _CLOCK_S)
 
     def read(self, chain: Chain, first: int, last: int) -> tuple[NarrowRows, Sequence[Change]]:
-        rows = NarrowRows.empty() if is_of(chain, CHECKS) else read_narrow(self.reader, chain, first, last)
+        checks = is_of(chain, CHECKS)
+        rows = NarrowRows.empty() if checks else read_narrow(self.reader, chain, first, last)
+        if not checks and len(rows) != last - first + 1:
+            raise StoreUnavailableError(
+                f"{chain}: {len(rows)} of the entries {first} to {last} are there now, expected {last - first + 1}"
+            )
         told = [] if is_of(chain, PREDICTIONS) else read_changes(self.reader, chain, first, last)
         return rows, told
 
@@ -146,7 +194,7 @@ class _Opened:
         found: dict[str, Mapping[str, Any]] = {}
         for check_id, check in read_checks(self.reader, check_ids).items():
             self._earlier.note(check)
-            self._rows[check_id] = check.rows
+            self._remember(check_id, check.rows)
             found[check_id] = check.carry
         learned = {f"learned-{check_id}": check_id for check_id in check_ids if check_id not in found}
         for baseline in read_events(self.reader, BaselineRegistered, learned):
@@ -168,7 +216,7 @@ class _Opened:
             frontiers=self.frontiers,
         )
         self._earlier.note(result.check, closing)
-        self._rows[closing.check_id] = result.check.rows
+        self._remember(closing.check_id, result.check.rows)
         check = result.to_event(duration_ms=round(1000 * (time.monotonic() - began), 3))
         return Computed(events_of(replace(result, check=check), closing), check, result.carry)
 
@@ -177,8 +225,13 @@ class _Opened:
             found = read_checks(self.reader, [check_id])
             if check_id not in found:
                 raise StoreUnavailableError(f"check {check_id} is superseded, and is not in the ledger yet")
-            self._rows[check_id] = found[check_id].rows
+            self._remember(check_id, found[check_id].rows)
         return self._rows[check_id]
+
+    def _remember(self, check_id: str, rows: int) -> None:
+        self._rows[check_id] = rows
+        while len(self._rows) > _ROWS:
+            self._rows.popitem(last=False)
 
     def _recount(self, closing: Closing) -> WindowCounts:
         return WindowCounts.of_check(compute(self.reader, closing, self._baseline(closing)).check)
@@ -190,7 +243,10 @@ class _Opened:
         if sha256 not in self._baselines:
             if len(self._baselines) >= _BASELINES:
                 self._baselines.clear()
-            self._baselines[sha256] = read_baseline(self.reader, sha256)
+            try:
+                self._baselines[sha256] = read_baseline(self.reader, sha256)
+            except NotVerifiableError as error:  # it was there when the window closed
+                raise StoreUnavailableError(f"{error}; it was there before") from None
         return self._baselines[sha256]
 
 

@@ -48,8 +48,8 @@ class _Known:
 class Earlier:
     """Remembers which windows were checked, and the counts of the last ones, as closings come by in their order.
 
-    A few hundred bytes a window; counts up to `room` bytes. `published`: windows that were checked before are looked up
-    in the ledger, too, when their unit comes by first; a back-test has none.
+    A few hundred bytes a window, of the last windows of each unit; counts up to `room` bytes. `published`: windows that
+    were checked before are looked up in the ledger, too, when their unit comes by first; a back-test has none.
     """
 
     def __init__(self, reader: Reader, *, room: int = ROOM, published: bool = False) -> None:
@@ -72,7 +72,10 @@ class Earlier:
             raise ValueError(f"check {check.check_id}: no cut: expected one in a check of data")
         counted = WindowCounts.of_check(check)
         unit = (check.monitor.id, check.model_id, check.model_version or "")
-        self._known.setdefault(unit, {})[check.check_id] = _Known(replace(counted, counts={}), check.cut.entry, closing)
+        bare = (
+            None if closing is None else replace(closing, fold={})
+        )  # to count again; the fold is large, and not needed
+        self._known.setdefault(unit, {})[check.check_id] = _Known(replace(counted, counts={}), check.cut.entry, bare)
         self._keep(counted)
 
     def of(self, closing: Closing, recount: Recount) -> list[WindowCounts]:
@@ -87,6 +90,10 @@ class Earlier:
             self._look_up(unit, closing.monitor)
             self._looked_up.add(unit)
         known = self._known.get(unit, {})
+        most = _most(closing.monitor)
+        if len(known) > 2 * most:
+            newest = sorted(known.items(), key=lambda each: _end(each[1].window))[-most:]
+            known = self._known[unit] = dict(newest)
         chosen = disjoint(
             closing.window,
             [each.window for each in known.values() if each.is_before(closing)],
@@ -110,14 +117,12 @@ class Earlier:
 
     def _look_up(self, unit: _Unit, monitor: MonitorConfigured) -> None:
         """Take note of the last first checks of a unit, as many as a look-back may go through."""
-        window = monitor.window
-        overlapping = -(-window.size_s // window.step_s) if isinstance(window, SlidingWindow) else 1
         rows = self._reader.ask(
             "watch/earlier_checks",
             monitor_id=unit[0],
             model_id=unit[1],
             model_version=unit[2],
-            most=(max(SCALES) + monitor.late_horizon + 1) * overlapping + _SPARE,
+            most=_most(monitor),
         )
         known = self._known.setdefault(unit, {})
         for check_id, monitor_sha256, baseline_sha256, start_us, end_us, index, counted, chain, seq in rows:
@@ -137,3 +142,15 @@ class Earlier:
         while self._held > self._room and len(self._counts) > 1:
             _, (_, size) = self._counts.popitem(last=False)
             self._held -= size
+
+
+def _most(monitor: MonitorConfigured) -> int:
+    """Return how many windows a look-back may go through, those included that overlap."""
+    window = monitor.window
+    overlapping = -(-window.size_s // window.step_s) if isinstance(window, SlidingWindow) else 1
+    return (max(SCALES) + monitor.late_horizon + 1) * overlapping + _SPARE
+
+
+def _end(counted: WindowCounts) -> tuple[int, int]:
+    window = counted.window
+    return window.end_us or 0, -1 if window.index is None else window.index

@@ -30,10 +30,19 @@ class Reader:
     """Named queries over one clickhouse-connect client.
 
     `memory` bytes and `threads` bound each query; what does not fit is sorted and joined on the server's disk.
-    `rows_at_once`: rows (of few fields) that are read and sorted here at a time.
+    `rows_at_once`: rows (of few fields) that are read and sorted here at a time. `replicated`: several servers hold the
+    ledger, and one that is behind must not answer as if nothing more were there.
     """
 
-    def __init__(self, client: Any, *, memory: int = _MEMORY, threads: int = 2, rows_at_once: int = 200_000) -> None:
+    def __init__(
+        self,
+        client: Any,
+        *,
+        memory: int = _MEMORY,
+        threads: int = 2,
+        rows_at_once: int = 200_000,
+        replicated: bool = False,
+    ) -> None:
         self._client = client
         self.rows_at_once = rows_at_once
         with translated(starting=True):
@@ -47,6 +56,8 @@ class Reader:
             "join_algorithm": "grace_hash",
             "max_bytes_in_join": str(memory // 4),
         }
+        if replicated:
+            bounds["select_sequential_consistency"] = "1"
         # A user who is read-only by profile may not change these, and is bounded by that profile.
         self._settings: dict[str, str] = {} if limited == 1 else bounds
         if not limited:

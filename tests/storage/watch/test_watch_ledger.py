@@ -1,0 +1,150 @@
+"""The ledger as a worker has it for months: what it remembers, and when that is not to be trusted."""
+
+from dataclasses import replace
+
+import pytest
+
+from modeltrail.drift.windows.closing import Window
+from modeltrail.errors import StoreUnavailableError
+from modeltrail.events.checks import CheckWindow
+from modeltrail.storage.client import connect
+from modeltrail.storage.watch.ledger import WatchLedger
+from modeltrail.storage.watch.look_back import Earlier
+from modeltrail.storage.watch.reader import Reader
+from tests.storage.maker import ChainMaker, insert
+from tests.storage.watch.log import Log
+from tests.storage.watch.test_compute import World, ledgers, run, timeless
+
+__all__ = ["ledgers"]
+
+
+class Server:
+    """A client whose server seems to have been started again when `back_s` grows."""
+
+    def __init__(self, client):
+        self._client = client
+        self.back_s = 0
+
+    def __getattr__(self, name):
+        return getattr(self._client, name)
+
+    def query(self, text, **given):
+        answer = self._client.query(text, **given)
+        if "uptime()" not in text:
+            return answer
+        ((up, table),) = answer.result_rows
+        return _Answer([(10**6 + up - self.back_s, table)])
+
+
+class _Answer:
+    def __init__(self, rows):
+        self.result_rows = rows
+
+
+@pytest.fixture
+def restarted(address):
+    """A ledger and its server."""
+    made = []
+
+    def make(database):
+        server = Server(connect(address(database)))
+        made.append(WatchLedger(lambda: server))
+        return made[-1], server
+
+    yield make
+    for ledger in made:
+        ledger.close()
+
+
+def end_of(frontiers, maker):
+    return frontiers[maker.chain].seq
+
+
+async def test_a_share_that_was_away_and_comes_back_knows_what_others_have_checked(own, ledgers):
+    """Windows 0 1 here, 2 3 by another worker, 4 here again: it is merged with all four."""
+    world = World(own)
+    closings = world.closings()
+    expected = await run(ledgers(own.database), closings)
+    here, there = ledgers(own.database), ledgers(own.database)
+    carry = {}
+    for ledger, mine in ((here, closings[:2]), (there, closings[2:4]), (here, closings[4:])):
+        ends = await ledger.frontiers()
+        last = await ledger.last_checks(ends)
+        found = await ledger.published([each.check_id for each in last])
+        carry = next(iter(found.values()), {})
+        for closing, before in zip(mine, expected[closings.index(mine[0]) :], strict=False):
+            computed = await ledger.compute(closing, carry)
+            assert timeless(computed.check) == timeless(before.check)
+            carry = computed.carry
+            world.publish(computed.events)
+    assert max(len(each.check.look_back) for each in expected) == 4
+
+
+async def test_a_store_that_lost_its_last_block_is_believed_once_it_was_restarted(own, restarted):
+    log = Log()
+    for number in range(6):
+        log.predict(log_ms=1000 + number)
+    log.insert(own)
+    (maker,) = log.chains
+    ledger, server = restarted(own.database)
+    assert end_of(await ledger.frontiers(), maker) == 5
+    own.command("ALTER TABLE ledger DELETE WHERE seq > 3", settings={"mutations_sync": 1})
+    with pytest.raises(StoreUnavailableError, match="2 of the entries 2 to 5 are there now, expected 4"):
+        await ledger.read(maker.chain, 2, 5)
+    with pytest.raises(StoreUnavailableError, match="position 5 is not in the ledger now"):
+        await ledger.offsets({maker.chain: 5})
+    server.back_s = 500
+    with pytest.raises(StoreUnavailableError, match="was restarted"):
+        await ledger.frontiers()
+    assert end_of(await ledger.frontiers(), maker) == 3
+    log.insert(own)
+    assert end_of(await ledger.frontiers(), maker) == 5
+
+
+async def test_a_check_under_which_the_store_was_restarted_is_computed_again(own, restarted):
+    world = World(own)
+    closing = world.closings()[0]
+    ledger, server = restarted(own.database)
+    expected = await ledger.compute(closing, None)
+    server.back_s = 500
+    with pytest.raises(StoreUnavailableError, match="was restarted"):
+        await ledger.compute(closing, None)
+    assert timeless((await ledger.compute(closing, None)).check) == timeless(expected.check)
+
+
+async def test_a_chain_with_a_fork_is_read_up_to_there_and_the_others_go_on(own, address):
+    log = Log(2)
+    for number in range(6):
+        log.predict(to=0, log_ms=1000 + number)
+        log.predict(to=1, log_ms=1000 + number)
+    log.insert(own)
+    forked, whole = log.chains
+    forged = ChainMaker(forked.chain)
+    for number in range(5):
+        log.predict(to=forged, log_ms=1000 + number)
+    insert(own, forged.rows[4:])
+    told = []
+    ledger = WatchLedger(lambda: connect(address(own.database)), tampered=told.append)
+    for _ in range(2):
+        frontiers = await ledger.frontiers()
+        assert (end_of(frontiers, forked), end_of(frontiers, whole)) == (3, 5)
+    assert {(error.chain, error.seq) for error in told} == {(str(forked.chain), 4)}
+    ledger.close()
+
+
+async def test_what_is_remembered_of_a_unit_has_an_end(own, ledgers):
+    world = World(own)
+    closing = next(each for each in world.closings() if each.kind == "drift")
+    closing = replace(closing, fold={"large": "x" * 1000})
+    check = (await ledgers(own.database).compute(closing, None)).check
+    earlier = Earlier(Reader(own))
+    for number in range(2000):
+        window = CheckWindow(index=number)
+        noted = check.model_copy(update={"check_id": f"{number:064x}", "window": window})
+        mine = replace(closing, window=Window(index=number))
+        earlier.of(mine, lambda _: pytest.fail("nothing is counted again"))
+        earlier.note(noted, mine)
+    (known,) = earlier._known.values()
+    assert len(known) < 200
+    assert max(each.window.window.index for each in known.values()) == 1999
+    assert not any(each.closing.fold for each in known.values())
