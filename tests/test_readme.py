@@ -73,7 +73,7 @@ def test_the_tour(tour, tmp_path):
         return done.stdout
 
     assert "3 published, 0 failed" in run("bash", "-eu", "-c", publish)
-    [snippet] = blocks("python")
+    snippet, notebook = blocks("python")
     assert re.fullmatch(r"\S+/modeltrail\.predictions/\d/0-0 \d+", run(sys.executable, "-", text=snippet).strip())
     deadline = time.monotonic() + 60
     while sum(int(line.split()[1]) + 1 for line in run("modeltrail", "heads").splitlines()[1:]) < 4:
@@ -82,6 +82,7 @@ def test_the_tour(tour, tmp_path):
     verified = run("bash", "-eu", "-c", verify)
     assert "VERIFIED: all of it holds." in verified
     _the_watch(run, watch)
+    _says(run(sys.executable, "-", text=notebook), next(block for block in blocks("") if block.startswith("stable ")))
 
 
 def _the_watch(run, script):
