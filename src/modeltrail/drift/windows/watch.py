@@ -58,11 +58,6 @@ class Watch:
         """The models of which anything is known."""
         return sorted(self._models)
 
-    @property
-    def models(self) -> list[str]:
-        """The models of which anything is known."""
-        return sorted(self._models)
-
     def restore(self, fold: Mapping[str, Any]) -> None:
         """Go on for one model from `Closing.fold`. ValueError for a format that is not known."""
         model = ModelWatch.restored(fold)
