@@ -358,9 +358,10 @@ def _compare_with_ledger(settings: "Settings", monitor: "MonitorConfigured", out
         if baseline is not None:
             content_plan(monitor, baseline, "drift")
         elif monitor.learn is None:
+            name = f"{monitor.model_id} {monitor.model_version}" if monitor.model_version else monitor.model_id
             out.warning(
-                f"{monitor.model_id} has no baseline yet: its checks will say so until `modeltrail baseline add`"
-                " makes one, or --learn N lets the watch learn one"
+                f"{name} has no baseline yet: its checks will say so until `modeltrail baseline add` makes one, or"
+                " --learn N lets the watch learn one"
             )
 
 
