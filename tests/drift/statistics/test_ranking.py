@@ -107,3 +107,28 @@ def test_sums_beyond_64_bits_are_exact(monkeypatch):
     assert found == area_of_ranks([ranks], m, n)
     pairs = sum(p * (2 * sum(q for _, q in counts[:at]) + q) for at, (p, q) in enumerate(counts))
     assert found[0] == pairs / (2 * m * n)
+
+
+def test_rankings_that_share_the_room_keep_sooner_and_say_the_same():
+    """A hundred segments of thousands of rows must not hold a hundred times what the whole may hold."""
+    rng = np.random.default_rng(3)
+    scores = rng.random(10_000)
+    positive = rng.random(10_000) < scores
+    kept = []
+
+    def keep(ranks):
+        kept.append(Shelf(ranks))
+        return kept[-1]
+
+    found = Ranking(shared_by=100)
+    found.keep = keep
+    for part in np.split(np.arange(10_000), range(300, 10_000, 300)):
+        found.add(scores[part], positive[part])
+    assert len(kept) >= 6
+    assert max(map(len, kept)) < 2_000
+    alone = Ranking(keep)
+    alone.add(scores, positive)
+    areas = [
+        area_of_ranks(each.ascending(), each.positives, each.negatives) for each in (found, alone, found + Ranking())
+    ]
+    assert areas[0] == areas[1] == areas[2]

@@ -36,7 +36,6 @@ from modeltrail.drift.checks.judged import (
 from modeltrail.drift.rows.columns import ABSENT, Columns, Strata
 from modeltrail.drift.statistics.bias import GapResult, Groups
 from modeltrail.drift.statistics.metrics import MetricResult, check_metric, unavailable
-from modeltrail.drift.statistics.multiclass import LEAST_CELLS, MAX_CELLS
 from modeltrail.drift.statistics.performance import Kind, Outcomes, empty_outcomes
 
 __all__ = [
@@ -248,4 +247,4 @@ def _empty_outcomes(plan: ContentPlan, segments: int = 1) -> Outcomes | None:
     """Return what judging begins with, one of so many that share a bound; None where nothing can be measured."""
     if not plan.metrics or plan.kind is None or (plan.kind == "binary" and plan.positive_label is None):
         return None
-    return empty_outcomes(plan.kind, plan.metrics, max(LEAST_CELLS, MAX_CELLS // segments))
+    return empty_outcomes(plan.kind, plan.metrics, segments)

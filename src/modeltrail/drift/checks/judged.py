@@ -1,8 +1,8 @@
 """Rows judged by what turned out to be true: all rows of a window, and those of each segment.
 
 A row counts for the whole, and for the segment that it is in by each stratum that splits. Of a segment as much is kept
-as of the whole: memory grows with the number of segments, which the baseline bounds. Where the area under the curve is
-asked for, at most 0.6 MB of scores wait for each, and the others are where `ranking.keep` puts them.
+as of the whole; only the room for what would grow with the rows is shared by all segments. So memory grows with the
+number of segments, which the baseline bounds.
 """
 
 from collections.abc import Iterable, Sequence

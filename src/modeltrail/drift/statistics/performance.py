@@ -38,7 +38,7 @@ from modeltrail.drift.statistics.metrics import (
     unavailable,
     z_of_level,
 )
-from modeltrail.drift.statistics.multiclass import MAX_CELLS, MulticlassOutcomes
+from modeltrail.drift.statistics.multiclass import LEAST_CELLS, MAX_CELLS, MulticlassOutcomes
 from modeltrail.drift.statistics.ranking import Ranking
 
 __all__ = [
@@ -252,15 +252,16 @@ def _root(mean: MetricResult) -> MetricResult:
 Outcomes = BinaryOutcomes | MulticlassOutcomes | RegressionOutcomes
 
 
-def empty_outcomes(kind: Kind, metrics: Iterable[str] = METRICS, cells: int = MAX_CELLS) -> Outcomes:
+def empty_outcomes(kind: Kind, metrics: Iterable[str] = METRICS, shared_by: int = 1) -> Outcomes:
     """Return the accumulator for a model of `kind`; scores are kept only where `metrics` has the area.
 
-    `cells`: how many different pairs of truth and label are kept of a multiclass model.
+    `shared_by`: how many accumulators share the room that one has: for scores that wait until they are sorted, and for
+    different pairs of truth and label of a multiclass model.
     """
     match kind:
         case "binary":
-            return BinaryOutcomes(keep_scores="auc" in set(metrics))
+            return BinaryOutcomes("auc" in set(metrics), Ranking(shared_by=shared_by))
         case "multiclass":
-            return MulticlassOutcomes(most=cells)
+            return MulticlassOutcomes(most=max(LEAST_CELLS, MAX_CELLS // shared_by))
         case "regression":
             return RegressionOutcomes()

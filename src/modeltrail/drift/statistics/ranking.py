@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 __all__ = ["Keep", "Ranking", "Ranks", "Run"]
 
 _ROOM = 1 << 16
-"""Rows that wait until they are sorted: 9 bytes each."""
+"""Rows that wait until they are sorted: 9 bytes each. Where many rankings share the room, each has its part."""
+_LEAST_ROOM = 1 << 10
 _SLICES = 1 << 18
 """Ranks of all runs together that are merged at a time."""
 _LEAST_SLICE = 1 << 10
@@ -79,10 +80,14 @@ Keep = Callable[[Ranks], Run]
 
 
 class Ranking:
-    """Rows by score. `keep` says where runs of many rows go; without it, they stay in memory."""
+    """Rows by score. `keep` says where runs of many rows go; without it, they stay in memory.
 
-    def __init__(self, keep: Keep | None = None) -> None:
+    `shared_by`: how many such share the room in which rows wait until they are many.
+    """
+
+    def __init__(self, keep: Keep | None = None, shared_by: int = 1) -> None:
         self.keep = keep
+        self._room = min(_ROOM, max(_LEAST_ROOM, _ROOM // shared_by))
         self.positives = 0
         self.negatives = 0
         self._runs: list[Run] = []
@@ -94,16 +99,17 @@ class Ranking:
         found = int(np.count_nonzero(positive))
         self.positives += found
         self.negatives += len(scores) - found
-        for first in range(0, len(scores), _ROOM):
-            part = slice(first, first + _ROOM)
+        for first in range(0, len(scores), self._room):
+            part = slice(first, first + self._room)
             self._waiting.append((scores[part].astype(np.float64, copy=True), positive[part].copy()))
             self._rows += len(self._waiting[-1][0])
-            if self._rows >= _ROOM:
+            if self._rows >= self._room:
                 self._put_away()
 
     def __add__(self, other: "Ranking") -> "Ranking":
         """Return the rows of both."""
         both = Ranking(self.keep)
+        both._room = self._room
         both.positives, both.negatives = self.positives + other.positives, self.negatives + other.negatives
         both._runs = self._runs + other._runs
         both._waiting = self._waiting + other._waiting
@@ -135,5 +141,5 @@ class Ranking:
         if self._waiting:
             scores, positive = (np.concatenate(column) for column in zip(*self._waiting, strict=True))
             ranks = Ranks.of(scores, positive)
-            self._runs.append(self.keep(ranks) if self.keep is not None and self._rows >= _ROOM else ranks)
+            self._runs.append(self.keep(ranks) if self.keep is not None and self._rows >= self._room else ranks)
             self._waiting, self._rows = [], 0
