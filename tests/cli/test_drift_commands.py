@@ -16,7 +16,7 @@ from modeltrail.storage.watch.reader import Reader
 from modeltrail.storage.watch.records import read_baseline, read_checks
 from modeltrail.storage.watch.replay import Span, replay, rows_in_order
 from tests.cli import drift_world
-from tests.cli.drift_world import MODEL, STORM, VERSION, WEEKS
+from tests.cli.drift_world import A_WEEK, MODEL, STORM, VERSION, WEEKS
 from tests.integration.installation import until
 
 pytestmark = pytest.mark.slow
@@ -132,6 +132,15 @@ def test_status_and_history_show_the_storm(run, shown):
     (series,) = run("drift", "history", "--model", MODEL, "--field", "auc")[1]["series"]
     states = [each["state"] for each in series["windows"]]
     assert [week for week, state in enumerate(states) if state == "critical"] == list(STORM)
+    of_segment = ["drift", "history", "--model", MODEL, "--field", "auc", "--segment"]
+    (series,) = run(*of_segment, "origin=EWR")[1]["series"]
+    assert [week for week, each in enumerate(series["windows"]) if each["state"] == "critical"] == list(STORM)
+    assert all(each["n"] < A_WEEK and each["numbers"]["low"] < each["value"] for each in series["windows"])
+    assert f"{MODEL} {VERSION}: auc where origin is EWR (metric)" in shown(*of_segment, "origin=EWR")
+    assert len(fields["auc", "origin=EWR"]["values"]) == WEEKS
+    code, refused, _ = run(*of_segment, "origin=SFO")
+    assert code != 0
+    assert "--segment origin=SFO: no check of auc has it" in refused["error"]["message"]
     chart = shown("drift", "history", "--model", MODEL, "--field", "dep_delay", "--table").splitlines()
     assert any("█" in line for line in chart)
     assert any(line.split()[:2] == ["2013-01-28", "critical"] for line in chart)
@@ -141,7 +150,7 @@ def test_status_and_history_show_the_storm(run, shown):
 def test_an_alert_is_listed_explained_and_computed_again(run, shown):
     alerts = run("alerts", "list", "--model", MODEL)[1]["alerts"]
     (delay,) = (each for each in alerts if "`dep_delay` moved" in each["message"])
-    (worth,) = (each for each in alerts if each["kind"] == "performance")
+    (worth,) = (each for each in alerts if "`auc` is" in each["message"])
     assert delay["severity"] == "critical"
     assert [each["what"] for each in delay["history"] if each["what"] != "acknowledged"] == ["raised", "resolved"]
     assert "2013-01-28 to 2013-02-04" in delay["message"]
@@ -161,13 +170,20 @@ def test_an_alert_is_listed_explained_and_computed_again(run, shown):
     assert "statistics" in shown("alerts", "show", delay["alert_id"])
 
 
-def test_what_the_model_was_worth_is_computed_again(run):
-    alerts = run("alerts", "list", "--model", MODEL)[1]["alerts"]
-    (worth,) = (each for each in alerts if each["kind"] == "performance")
-    code, explained, _ = run("drift", "explain", worth["alert_id"], "--recompute")
-    assert code == 0
-    assert explained["identical"]
-    assert explained["check"]["metrics"][0]["state"] == "critical"
+def test_what_the_model_was_worth_is_computed_again_in_the_whole_and_by_segment(run, shown):
+    alerts = [each for each in run("alerts", "list", "--model", MODEL)[1]["alerts"] if each["kind"] == "performance"]
+    assert len({each["alert_id"] for each in alerts}) == len(alerts) == 4
+    for named in ("`auc` is", "`auc` where `origin` is EWR is", "`auc` where `origin` is JFK is"):
+        (worth,) = (each for each in alerts if named in each["message"])
+        code, explained, _ = run("drift", "explain", worth["alert_id"], "--recompute")
+        assert code == 0
+        assert explained["identical"]
+        assert explained["check"]["metrics"][0]["state"] == "critical"
+        assert len(explained["check"]["metrics"]) == 4
+    text = shown("drift", "explain", worth["alert_id"]).splitlines()
+    rows = [line.split() for line in text if line.lstrip().startswith("auc ")]
+    assert [row[1] for row in rows][:2] == ["critical", "origin=JFK"], "all predictions, then what the alert is about"
+    assert len(rows) == 4
 
 
 def test_a_check_that_does_not_follow_from_the_ledger_is_told_with_every_difference(run, reader, monkeypatch):
