@@ -4,7 +4,8 @@
 --     clickhouse-client --multiquery < access.sql
 --
 -- Then give the roles to users of your own: mt_writer and mt_projector to the ledger worker, mt_reader to dashboards,
--- mt_auditor to whoever verifies, mt_migrator to `modeltrail migrate` and `modeltrail rebuild`. For example:
+-- mt_auditor to whoever verifies, to the drift worker and to whoever asks `modeltrail drift` (they read values), mt_migrator
+-- to `modeltrail migrate` and `modeltrail rebuild`. For example:
 --
 --     CREATE USER ledger_worker IDENTIFIED WITH sha256_password BY '...' DEFAULT ROLE mt_writer, mt_projector;
 --

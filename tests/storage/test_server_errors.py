@@ -185,3 +185,26 @@ def _valid():
     from modeltrail.events.judge import Judgement
 
     return Judgement("valid", "", "", "binary", "s", "i", "t")
+
+
+@pytest.mark.parametrize(
+    ("grant", "said"),
+    [
+        (
+            "SELECT(value) ON modeltrail.ledger",
+            "the right SELECT(value) ON modeltrail.ledger is missing; the role mt_auditor",
+        ),
+        ("SELECT(key, value) ON d.ledger", "the right SELECT(key, value) ON d.ledger is missing; the role mt_auditor"),
+        ("INSERT ON modeltrail.ledger", "the right INSERT ON modeltrail.ledger is missing, see schemas"),
+        ("CREATE TABLE ON modeltrail.*", "the right CREATE TABLE ON modeltrail.* is missing, see schemas"),
+        (f"SELECT('{SECRET}') ON x.y", "a right is missing, see schemas"),
+    ],
+)
+def test_a_right_that_is_missing_is_named(grant, said):
+    text = (
+        f"anna: Not enough privileges. To execute this query, it's necessary to have the grant {grant}. (ACCESS_DENIED)"
+    )
+    error = translate(server_error(497, text))
+    assert said in str(error)
+    assert "schemas/clickhouse/access.sql" in str(error)
+    assert SECRET not in str(error)

@@ -72,4 +72,4 @@ def test_a_tampered_chain_is_told_of(caplog):
     assert count(metrics, "modeltrail_drift_tampered_chains") == 1
     (record,) = caplog.records
     assert record.levelname == "CRITICAL"
-    assert "reads this chain up to there" in record.getMessage()
+    assert "reads nothing behind this position" in record.getMessage()

@@ -2,6 +2,7 @@
 
 import pytest
 
+from modeltrail.drift.windows import model_watch
 from modeltrail.errors import (
     AccessError,
     ConfigurationError,
@@ -9,6 +10,7 @@ from modeltrail.errors import (
     RowsRefusedError,
     SchemaVersionError,
     StoreUnavailableError,
+    TamperError,
     UnknownStoreError,
 )
 from modeltrail.lab.drift.computing import differences
@@ -151,3 +153,61 @@ def test_what_waits_is_told_to_whoever_counts():
     world.run()
     assert {"m": str(MEMORY)} in told
     assert told[-1] == {}
+
+
+def test_a_ledger_that_contradicts_itself_makes_wait_what_depends_on_it():
+    told = []
+
+    class Counting(Unobserved):
+        def tampered(self, error):
+            told.append(error)
+
+    world = OddWorld(small_log(models=("m", "n")))
+    error = TamperError("c/t.predictions/0/0-0", 7, "two different entries stand at this position")
+    world.fails, world.observer = {"m": error}, Counting
+    published = world.run(rest_s=300)
+    assert world.problems == []
+    assert checks(published, "m") == []
+    assert len(checks(published, "n")) == DAYS
+    assert set(told) == {error}
+
+
+def test_what_checks_carry_from_another_version_is_done_without(monkeypatch):
+    world, said = OddWorld(small_log()), []
+
+    class Counting(Unobserved):
+        def failed(self, what, error):
+            said.append((what, error))
+
+    world.observer = Counting
+    world.loop.after(8.0, monkeypatch.setattr, model_watch, "FOLD_FORMAT", 2)
+    world.loop.after(9.0, world._share_out)
+    published = world.run()
+    monkeypatch.undo()
+    assert world.problems == []
+    assert [each.check_id for each in checks(published)] == [
+        each.check_id for each in checks(OddWorld(small_log()).run())
+    ]
+    assert said == [
+        (
+            "the last checks cannot be gone on from, the ledger is read from its first entry",
+            "ValueError: fold.format: 1: expected 2",
+        )
+    ]
+
+
+@pytest.mark.parametrize("error", [MEMORY, UNKNOWN, AccessError("no right"), SchemaVersionError("run migrate")])
+def test_a_ledger_that_answers_nothing_for_a_while_is_waited_for(error):
+    world = OddWorld(small_log())
+    world.no_frontiers = (5.0, 65.0, error)
+    found = checks(world.run(rest_s=120))
+    assert world.problems == []
+    assert [each.check_id for each in found] == [each.check_id for each in checks(OddWorld(small_log()).run())]
+
+
+@pytest.mark.parametrize("error", [AccessError("no right"), SchemaVersionError("run migrate")])
+def test_what_is_wrong_from_the_start_is_said_by_ending(error):
+    world = OddWorld(small_log())
+    world.no_frontiers = (0.0, 1000.0, error)
+    assert checks(world.run()) == []
+    assert world.problems == [repr(error)]

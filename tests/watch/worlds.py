@@ -18,6 +18,12 @@ class FailingLedger(MemoryLedger):
             raise error
         return await super().compute(closing, carry)
 
+    async def frontiers(self):
+        begin_s, end_s, error = self._world.no_frontiers
+        if begin_s <= self._world.loop.time() < end_s:
+            raise error
+        return await super().frontiers()
+
     async def last_checks(self, ends):
         self._world.beginnings += 1
         return await super().last_checks(ends)
@@ -56,6 +62,8 @@ class OddWorld(World):
         self.fails_until_s = float("inf")
         self.attempts = []
         """When a check was computed, and of which model."""
+        self.no_frontiers = (0.0, 0.0, None)
+        """From when to when the ledger does not say how far it is, and why."""
         self.beginnings = 0
         self.refuses_carries = set()
         """Models of which nothing can be sent that a later check starts from."""

@@ -182,7 +182,7 @@ class Drift(_Section):
     heartbeat_s: float = Field(1.0, ge=0.1, le=600, description="Seconds between two signs of life")
     http_host: str = Field("127.0.0.1", min_length=1, description="Address of metrics and health")
     http_port: int = Field(8002, ge=0, le=65_535, description="Port of metrics and health; 0: any free one")
-    drain_s: float = Field(10.0, ge=0, le=600, description="Seconds to finish a check before partitions are given up")
+    drain_s: float = Field(10.0, ge=0, le=30, description="Seconds to finish a check before partitions are given up")
 
     @validates_model(mode="after")
     def _lively(self) -> Self:

@@ -109,6 +109,9 @@ _NAMES = {
 _CODE = re.compile(r"\bCode:\s*(\d+)")
 _STATUS = re.compile(r"\AHTTP driver received HTTP status (\d+)")
 _CONSTRAINT = re.compile(r"Constraint [`']?([A-Za-z_][A-Za-z0-9_]*)[`']? for table")
+_GRANT = re.compile(
+    r"necessary to have the grant ([A-Z]+(?: [A-Z]+)*(?:\(\w+(?:, \w+)*\))? ON \w+(?:\.(?:\w+|\*))?)(?![\w(])"
+)
 _SYMBOL = re.compile(r"\A[A-Z][A-Z0-9_]*\Z")
 _IN_VIEW = "while pushing to view"
 
@@ -152,8 +155,9 @@ def _by_code(code: int, exc: BaseException, *, starting: bool) -> ModeltrailErro
     text = str(exc)
     what = f"code {code}{_name(code, exc)}"
     if code in _NO_ACCESS and (starting or code == 497):
-        hint = "a right is missing, see schemas/clickhouse/access.sql" if code == 497 else "wrong user or password"
-        return AccessError(f"ClickHouse refuses ({what}): {hint}")
+        return AccessError(
+            f"ClickHouse refuses ({what}): {_missing(text) if code == 497 else 'wrong user or password'}"
+        )
     if code == 164 and starting:
         return AccessError(f"ClickHouse refuses ({what}): this user may only read")
     if code in _NO_ACCESS:
@@ -215,6 +219,15 @@ def _causes(exc: BaseException) -> list[BaseException]:
         waiting += [cause.__context__, cause.__cause__]
         waiting += [item for item in (reason, *cause.args) if isinstance(item, BaseException)]
     return found
+
+
+def _missing(text: str) -> str:
+    """Return which right is missing: the server names it in words of its own and names of the schema, never values."""
+    found = _GRANT.search(text)
+    if found is None:
+        return "a right is missing, see schemas/clickhouse/access.sql"
+    whose = "; the role mt_auditor has it" if found[1].startswith("SELECT") else ""
+    return f"the right {found[1]} is missing{whose}, see schemas/clickhouse/access.sql"
 
 
 def _name(code: int, exc: BaseException) -> str:

@@ -107,11 +107,11 @@ class DriftMetrics:
         self.aside = dict(errors)
 
     def tampered(self, error: TamperError) -> None:
-        """Note that a chain is read up to a fork only: the others go on."""
-        self.tampered_chains = {**self.tampered_chains, error.chain: str(error)}  # told from another thread
+        """See `Observer.tampered`. Also told of a chain that is read up to a fork only, from another thread."""
+        self.tampered_chains = {**self.tampered_chains, error.chain: str(error)}
         self._tampered.set(len(self.tampered_chains))
         if self._is_due(f"tampered {error.chain}"):
-            logger.critical("%s; the watch reads this chain up to there, see `modeltrail verify`", error)
+            logger.critical("%s; the watch reads nothing behind this position, see `modeltrail verify`", error)
 
     def waiting(self, dependency: str, error: Exception) -> None:
         """See `Observer.waiting`."""

@@ -16,12 +16,13 @@ from modeltrail.events.encode import Event
 from modeltrail.watch.protocols import Computed
 from modeltrail.watch.set_aside import outlook_of
 
-__all__ = ["failure", "tick"]
+__all__ = ["event_time", "failure", "tick"]
 
 logger = logging.getLogger("modeltrail.drift")
 
 _ACTOR = "modeltrail-watch"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST_MS = int((datetime(2200, 1, 1, tzinfo=UTC) - _EPOCH).total_seconds() * 1000) - 1
 _LONGEST = 1000
 _FAULT = (
     f" (not a fault of the data; modeltrail {version('modeltrail')}: see its log, and after an upgrade what "
@@ -44,7 +45,12 @@ def failure(closing: Closing, carry: Mapping[str, Any] | None, error: Exception,
         logger.error("%s of %s %s: %s", closing.kind, closing.model_id, closing.model_version, text, exc_info=error)
     if closing.kind == "learn":
         return Computed([], None, {})
-    check = failed(closing, None, ModeltrailError(text[: _LONGEST + len(_FAULT)]), carry=carry or {}).check
+    said = ModeltrailError(text[: _LONGEST + len(_FAULT)])
+    try:
+        check = failed(closing, None, said, carry=carry or {}).check
+    except Exception:  # what it starts from may be what cannot be read
+        logger.exception("%s %s: what checks carry is given up", closing.model_id, closing.model_version)
+        check, bare = failed(closing, None, said).check, True
     if bare:
         check = check.model_copy(update={"carry": {}})
     if closing.baseline is not None:
@@ -71,6 +77,14 @@ def tick(overdue: Overdue, now_ms: int) -> Event:
     return _event(check, now_ms)
 
 
+def event_time(log_time: int) -> datetime:
+    """Return the time of what is said about an entry, from its log_time in milliseconds since 1970.
+
+    Where producers set the time of records, it may be any number; an event has one between 1970 and 2200.
+    """
+    return _EPOCH + timedelta(milliseconds=min(max(log_time, 0), _LAST_MS))
+
+
 def _event(check: CheckCompleted, at_ms: int) -> Event:
-    at = _EPOCH + timedelta(milliseconds=at_ms)
+    at = event_time(at_ms)
     return Event.of(check, source=CHECK_SOURCE, actor=_ACTOR, subject=check.model_id, id=check.check_id, time=at)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Protocol
 from modeltrail.drift.windows.closing import Closing
 from modeltrail.drift.windows.narrow import Change, NarrowRows
 from modeltrail.drift.windows.order import Cut
+from modeltrail.errors import TamperError
 from modeltrail.events.checks import CheckCompleted
 from modeltrail.events.encode import Event
 from modeltrail.ledger.chain import Chain, PartitionId
@@ -256,6 +257,10 @@ class Observer(Protocol):
 
     def set_aside(self, errors: Mapping[str, str]) -> None:
         """Note which models wait because a check of theirs cannot be computed now, and why. Told at every look."""
+        ...
+
+    def tampered(self, error: TamperError) -> None:
+        """Note that the ledger contradicts itself, so that what depends on it waits. Told again and again."""
         ...
 
     def waiting(self, dependency: str, error: Exception) -> None:

@@ -32,9 +32,11 @@ from modeltrail.errors import (
     AccessError,
     BrokerUnavailableError,
     InvalidEventError,
+    ModeltrailError,
     SchemaVersionError,
     TamperError,
     UnavailableError,
+    UnknownStoreError,
 )
 from modeltrail.events.alerts import AlertRaised, AlertResolved
 from modeltrail.ledger.chain import Chain, PartitionId
@@ -158,18 +160,26 @@ class Session:
         """Begin where the checks that are in the ledger end."""
         await self._ask_layout()
         given = self._given
-        resumed = await resume(
-            Questions(
-                given.ledger,
-                given.broker,
-                given.clock,
-                self._patiently,
-                self._layout.watched,
-                self._serves,
-                self._options.grace_s,
-                self._options.read_rows,
-            )
+        questions = Questions(
+            given.ledger,
+            given.broker,
+            given.clock,
+            self._patiently,
+            self._layout.watched,
+            self._serves,
+            self._options.grace_s,
+            self._options.read_rows,
         )
+        try:
+            resumed = await resume(questions)
+        except (ModeltrailError, _OverError):
+            raise
+        except Exception as error:  # noqa: BLE001 - what checks carry was written by another version, or by anybody
+            given.observer.failed(
+                "the last checks cannot be gone on from, the ledger is read from its first entry",
+                f"{type(error).__name__}: {error}",
+            )
+            resumed = None
         if resumed is None:
             given.observer.began(len(self._shares), 0)
             return
@@ -378,9 +388,9 @@ class Session:
         began = given.clock.monotonic()
         try:
             computed = await given.ledger.compute(closing, carry)
-        except TamperError:
-            raise
         except Exception as error:  # noqa: BLE001 - one bad check stops one model at most; it says why
+            if isinstance(error, TamperError):
+                given.observer.tampered(error)
             if self._aside.failed(closing, error, given.clock.monotonic()):
                 return
             computed = failure(closing, carry, error)
@@ -427,8 +437,8 @@ class Session:
         while True:
             try:
                 result = await work()
-            except (UnavailableError, AccessError, SchemaVersionError) as error:
-                if not self.began and not isinstance(error, UnavailableError):
+            except (UnavailableError, UnknownStoreError, AccessError, SchemaVersionError) as error:
+                if not self.began and isinstance(error, AccessError | SchemaVersionError):
                     raise  # it was so from the start; later, a right or the schema is being changed
                 waited = "broker" if isinstance(error, BrokerUnavailableError) else "store"
                 self._given.observer.waiting(waited, error)

@@ -2,8 +2,9 @@
 
 What an error of a check says about another attempt:
 
-    passes      the store or the broker is away, short of memory or busy; a right or the schema is being changed: the
-                check is tried again until it works, and nothing is published meanwhile
+    passes      the store or the broker is away, short of memory or busy; a right or the schema is being changed; the
+                ledger contradicts itself, and somebody has to mend it: the check is tried again until it works, and
+                nothing is published meanwhile
     unforeseen  a fault of the program, or an answer of the store that nobody knows: it is tried again for a minute, in
                 case it passes; then the check is published as failed, because later ones of its model wait for it
     data        the monitor, the baseline or the events themselves: whoever repeats it gets the same, it has failed
@@ -22,6 +23,7 @@ from modeltrail.errors import (
     ModeltrailError,
     RowsRefusedError,
     SchemaVersionError,
+    TamperError,
     UnavailableError,
     UnknownStoreError,
 )
@@ -43,7 +45,7 @@ _LONGEST_S = 60.0
 
 def outlook_of(error: Exception) -> Outlook:
     """Return what an error of a check says about another attempt."""
-    if isinstance(error, UnavailableError | AccessError | SchemaVersionError):
+    if isinstance(error, UnavailableError | AccessError | SchemaVersionError | TamperError):
         return "passes"
     # A query of ours that the store cannot run for what it read is a fault of the query.
     if isinstance(error, UnknownStoreError | RowsRefusedError) or not isinstance(error, ModeltrailError):

@@ -9,7 +9,7 @@ from modeltrail.drift.windows.closing import Closing
 from modeltrail.drift.windows.narrow import Change, NarrowRows
 from modeltrail.drift.windows.order import Cut
 from modeltrail.drift.windows.stretch import AHEAD_US
-from modeltrail.errors import BrokerUnavailableError, StoreUnavailableError
+from modeltrail.errors import BrokerUnavailableError, StoreUnavailableError, TamperError
 from modeltrail.events.baselines import BaselineRegistered
 from modeltrail.events.checks import CheckCompleted
 from modeltrail.events.encode import Event
@@ -63,6 +63,7 @@ class Unobserved:
     def alerted(self, kind: str, transition: str, message: str) -> None: ...  # noqa: D102
     def failed(self, what: str, error: str) -> None: ...  # noqa: D102
     def set_aside(self, errors: Mapping[str, str]) -> None: ...  # noqa: D102
+    def tampered(self, error: TamperError) -> None: ...  # noqa: D102
     def waiting(self, dependency: str, error: Exception) -> None: ...  # noqa: D102
     def going_on(self, dependency: str) -> None: ...  # noqa: D102
 

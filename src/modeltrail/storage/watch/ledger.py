@@ -5,7 +5,6 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from modeltrail.drift.baselines.baseline import Baseline
@@ -28,6 +27,7 @@ from modeltrail.storage.watch.look_back import ROOM, Earlier
 from modeltrail.storage.watch.narrow import read_changes, read_narrow
 from modeltrail.storage.watch.reader import Reader
 from modeltrail.storage.watch.records import read_baseline, read_checks, read_events
+from modeltrail.watch.own_checks import event_time
 from modeltrail.watch.protocols import Computed, Frontier, LastCheck, Part, Since, Told
 
 __all__ = ["WatchLedger", "events_of"]
@@ -35,7 +35,6 @@ __all__ = ["WatchLedger", "events_of"]
 T = TypeVar("T")
 
 _ACTOR = "modeltrail-watch"
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CHAINS_S = 5.0
 """Seconds until new chains are looked for again. Until then their partition is known not to be idle, and waited for."""
 _BASELINES = 100
@@ -260,5 +259,5 @@ def events_of(result: CheckResult, closing: Closing) -> list[Event]:
 
 
 def _event(data: Data, event_id: str, closing: Closing) -> Event:
-    at = _EPOCH + timedelta(milliseconds=closing.x.log_time)
+    at = event_time(closing.x.log_time)
     return Event.of(data, source=CHECK_SOURCE, actor=_ACTOR, subject=closing.model_id, id=event_id, time=at)
