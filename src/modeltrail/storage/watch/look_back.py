@@ -8,6 +8,10 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import numpy as np
+
+from modeltrail.drift.baselines.counts import FieldCounts
+from modeltrail.drift.checks.content import CountKey
 from modeltrail.drift.policy.look_back import WindowCounts, disjoint
 from modeltrail.drift.policy.policy import SCALES
 from modeltrail.drift.windows.closing import Closing, Window
@@ -22,8 +26,8 @@ __all__ = ["ROOM", "Earlier", "Recount"]
 Recount = Callable[[Closing], WindowCounts]
 """Counts the window of an earlier closing again, from the ledger."""
 
-ROOM = 64 * 2**20
-"""Bytes of counts that are remembered."""
+ROOM = 24 * 2**20
+"""Bytes of counts that are remembered: some 500 windows of a hundred fields of 250 bins."""
 
 _SPARE = 64
 """First checks of windows that were late, which may stand between the others."""
@@ -45,6 +49,26 @@ class _Known:
         return seq <= closing.cut.get(chain, -1) or (chain, seq) == (closing.x.chain, closing.x.seq)
 
 
+class _Packed:
+    """The counts of a window in as few bytes as its largest count needs: two for each bin, as a rule."""
+
+    def __init__(self, window: WindowCounts, keys: tuple[CountKey, ...]) -> None:
+        parts = [window.counts[key] for key in keys]
+        self._window = replace(window, counts={})
+        self._keys = keys
+        self._ends = np.cumsum([part.counts.size for part in parts], dtype=np.int32)
+        self._others = np.array([(part.missing, part.unseen, part.mistyped) for part in parts], dtype=np.int64)
+        counts = np.concatenate([np.empty(0, np.int64), *(part.counts for part in parts)])
+        self._counts = counts.astype(np.min_scalar_type(int(counts.max(initial=0))))
+        self.size = 1000 + 28 * len(keys) + self._counts.nbytes
+
+    def window(self) -> WindowCounts:
+        """Return the window with its counts."""
+        parts = np.split(self._counts, self._ends[:-1])[: len(self._keys)]
+        found = zip(self._keys, parts, self._others.tolist(), strict=True)
+        return replace(self._window, counts={key: FieldCounts(part, *others) for key, part, others in found})
+
+
 class Earlier:
     """Remembers which windows were checked, and the counts of the last ones, as closings come by in their order.
 
@@ -58,7 +82,8 @@ class Earlier:
         self._published = published
         self._looked_up: set[_Unit] = set()
         self._known: dict[_Unit, dict[str, _Known]] = {}
-        self._counts: OrderedDict[str, tuple[WindowCounts, int]] = OrderedDict()
+        self._counts: OrderedDict[str, _Packed] = OrderedDict()
+        self._keys: dict[tuple[CountKey, ...], tuple[CountKey, ...]] = {}
         self._held = 0
 
     def note(self, check: CheckCompleted, closing: Closing | None = None) -> None:
@@ -72,9 +97,8 @@ class Earlier:
             raise ValueError(f"check {check.check_id}: no cut: expected one in a check of data")
         counted = WindowCounts.of_check(check)
         unit = (check.monitor.id, check.model_id, check.model_version or "")
-        bare = (
-            None if closing is None else replace(closing, fold={})
-        )  # to count again; the fold is large, and not needed
+        # To count again: the fold is large, and not needed for that.
+        bare = None if closing is None else replace(closing, fold={})
         self._known.setdefault(unit, {})[check.check_id] = _Known(replace(counted, counts={}), check.cut.entry, bare)
         self._keep(counted)
 
@@ -102,7 +126,7 @@ class Earlier:
         )
         wanted = [each.check_id for each in chosen]
         missing = [check_id for check_id in wanted if check_id not in self._counts]
-        found = {check_id: self._counts[check_id][0] for check_id in wanted if check_id in self._counts}
+        found = {check_id: self._counts[check_id].window() for check_id in wanted if check_id in self._counts}
         for check_id, check in read_checks(self._reader, missing).items() if missing else ():
             found[check_id] = WindowCounts.of_check(check)
         for check_id in wanted:
@@ -134,14 +158,14 @@ class Earlier:
                 known[check_id] = _Known(bare, CheckEntry(chain=chain, seq=seq), None)
 
     def _keep(self, counted: WindowCounts) -> None:
-        _, size = self._counts.pop(counted.check_id, (counted, 0))
-        self._held -= size
-        size = sum(500 + each.counts.nbytes for each in counted.counts.values())
-        self._counts[counted.check_id] = (counted, size)
-        self._held += size
+        before = self._counts.pop(counted.check_id, None)
+        keys = tuple(counted.counts)
+        packed = _Packed(counted, self._keys.setdefault(keys, keys))
+        self._counts[counted.check_id] = packed
+        self._held += packed.size - (before.size if before else 0)
         while self._held > self._room and len(self._counts) > 1:
-            _, (_, size) = self._counts.popitem(last=False)
-            self._held -= size
+            _, last = self._counts.popitem(last=False)
+            self._held -= last.size
 
 
 def _most(monitor: MonitorConfigured) -> int:
