@@ -151,6 +151,27 @@ def test_without_a_plain_positive_label_nothing_is_measured_until_it_is_said():
     assert {each.metric for each in said.performance} >= {"accuracy", "precision", "recall"}
 
 
+@pytest.mark.parametrize("columns", [("label",), ("outcome", "score"), ("label", "outcome", "score")])
+def test_a_positive_label_that_no_row_has_is_refused_with_those_that_are_there(columns):
+    every = {"label": ["late", "on time"] * 50, "outcome": ["on time", "late"] * 50, "score": [0.25, 0.75] * 50}
+    frame = {name: every[name] for name in columns}
+    words = r"positive_label: 'Late': must be a class .*; there are 'late', 'on time'; did you mean 'late'\?"
+    with pytest.raises(InvalidEventError, match=words):
+        Baseline.from_frame(frame, **NAMES, positive_label="Late")
+    assert Baseline.from_frame(frame, **NAMES, positive_label="late").event.positive_label == "late"
+
+
+def test_without_labels_and_truth_the_positive_label_is_believed():
+    event = Baseline.from_frame({"score": [0.25, 0.75]}, **NAMES, positive_label="late").event
+    assert (event.kind, event.positive_label, event.performance) == ("binary", "late", [])
+
+
+def test_of_many_classes_the_first_are_named():
+    labels = [f"class {at:02}" for at in range(12)]
+    with pytest.raises(InvalidEventError, match=r"'class 00', .*'class 09' and 2 more$"):
+        Baseline.from_frame({"label": labels}, **NAMES, positive_label="yup")
+
+
 def test_segments_have_references_of_their_own_where_they_have_rows_enough():
     frame = flights()
     baseline = Baseline.from_frame(frame, **NAMES, segments=["carrier"])

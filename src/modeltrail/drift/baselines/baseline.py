@@ -20,7 +20,7 @@ from pydantic import TypeAdapter, ValidationError
 from modeltrail.drift.baselines.edges import FINE_BINS
 from modeltrail.drift.baselines.learning import default_chunk_rows, learn
 from modeltrail.drift.baselines.reference import Reference
-from modeltrail.drift.baselines.worth import Kind, kind_of, positive_of, worth
+from modeltrail.drift.baselines.worth import Kind, check_positive, kind_of, positive_of, worth
 from modeltrail.drift.rows.columns import Columns, FieldKey
 from modeltrail.drift.rows.samples import read_columns
 from modeltrail.errors import InvalidEventError
@@ -182,12 +182,13 @@ class Baseline:
         """Make a baseline from rows in columns; a field of the role `truth` is what turned out (see `checks.content`).
 
         `baseline_id` is the SHA-256 where none is given. `times` int64[rows], microseconds since 1970: with them, phi
-        and tolerance are learned from chunks of `chunk_rows`, as many as a window has (a tenth of all where not
-        said). `categorical` names numeric features that are codes. `kind` (binary, multiclass, regression) and
-        `positive_label` are found by looking at labels, values and truth where they are plain. A value of a segment
-        with less than SEGMENT_ROWS rows is left out. With `leave_out`, so are features that no baseline can hold: with
-        more than 10,000 categories, without a value, or with a name that is no id. InvalidEventError names the field
-        that is not fit for a baseline, or the size of one that is too large for an event.
+        and tolerance are learned from chunks of `chunk_rows`, as many as a window has (a tenth of all where not said).
+        `categorical` names numeric features that are codes. `kind` (binary, multiclass, regression) and
+        `positive_label` are found by looking at labels, values and truth where they are plain; a positive label that no
+        row has is refused. A value of a segment with less than SEGMENT_ROWS rows is left out. With `leave_out`, so are
+        features that no baseline can hold: with more than 10,000 categories, without a value, or with a name that is no
+        id. InvalidEventError names the field that is not fit for a baseline, or the size of one that is too large for
+        an event.
         """
         if leave_out:
             columns = _fit(columns, categorical)
@@ -202,6 +203,8 @@ class Baseline:
             chunk = chunk_rows or default_chunk_rows(rows)
         references = _references(columns, categorical, chunk, fine_bins)
         kind = kind or kind_of(columns)
+        if positive_label and kind != "regression":
+            check_positive(columns, positive_label)
         positive_label = positive_label or (positive_of(columns) if kind == "binary" else None)
         parts: list[BaselineSegment] = []
         for by in segments:

@@ -16,12 +16,17 @@ from modeltrail.drift.rows.columns import Columns
 from modeltrail.drift.statistics.bias import BIAS_METRICS
 from modeltrail.drift.statistics.metrics import METRICS
 from modeltrail.drift.statistics.performance import Kind
+from modeltrail.errors import InvalidEventError
 from modeltrail.events.baselines import ReferenceGap, ReferenceMetric
+from modeltrail.events.refusal import nearest
 
-__all__ = ["Kind", "kind_of", "positive_of", "worth"]
+__all__ = ["Kind", "check_positive", "kind_of", "positive_of", "worth"]
 
 _POSITIVE: Final = ({"0", "1"}, "1"), ({"false", "true"}, "true"), ({"no", "yes"}, "yes")
 """Pairs of classes of which everybody knows which one scores speak of."""
+
+_SHOWN: Final = 10
+"""So many classes are named where another one was asked for."""
 
 
 def _classes(columns: Columns) -> set[str]:
@@ -47,6 +52,20 @@ def positive_of(columns: Columns) -> str | None:
     """Return the class that scores speak of, where the classes are 0 and 1, false and true, or no and yes."""
     classes = _classes(columns)
     return next((positive for pair, positive in _POSITIVE if classes and classes <= pair), None)
+
+
+def check_positive(columns: Columns, positive_label: str) -> None:
+    """Check that some row has the class that was said to be positive, where any has a class.
+
+    Without it every row would be a true negative: accuracy 1, whatever the model did. InvalidEventError names the
+    classes that are there.
+    """
+    classes = _classes(columns)
+    if classes and positive_label not in classes:
+        shown = ", ".join(map(repr, sorted(classes)[:_SHOWN]))
+        there = f"{shown} and {len(classes) - _SHOWN:,} more" if len(classes) > _SHOWN else shown
+        expected = f"must be a class that some row is labelled with or turned out to be; there are {there}"
+        raise InvalidEventError("positive_label", positive_label, expected + nearest(positive_label, sorted(classes)))
 
 
 def worth(
