@@ -280,6 +280,7 @@ def test_alerts_are_followed_and_acknowledged(run, world):
     assert follower.returncode == 0
     assert "shown" in errors
     assert "Traceback" not in errors + out
+    wait(world[0], "SELECT count() FROM alerts_acknowledged", 1)  # other tests count what is chained
 
 
 def test_a_monitor_is_switched_off_and_on(run, world):
@@ -291,6 +292,9 @@ def test_a_monitor_is_switched_off_and_on(run, world):
     assert [each["enabled"] for each in run("drift", "status")[1]["units"]] == [False]
     assert run("monitor", "enable", MODEL)[1]["monitor"]["enabled"] is True
     wait(world[0], "SELECT count() FROM monitors", before + 2)
+    # Both lines of checks are over, and so are the alerts that they left open.
+    wait(world[0], "SELECT uniqExact(check_id) FROM checks WHERE closed_by = 'configured'", 2)
+    wait(world[0], f"SELECT count() = 0 FROM open_alerts WHERE monitor_id = '{MODEL}'", 1)
 
 
 def test_a_baseline_of_what_was_recorded(run):
