@@ -49,6 +49,16 @@ def test_a_row_with_too_few_columns_is_named(tmp_path):
         read_file(path)
 
 
+def test_two_columns_of_one_name_are_refused_by_it(tmp_path, capsys):
+    path = written(tmp_path, "amount,country,amount\n1,NL,2\n3,BE,4\n")
+    arguments = ["baseline", "add", "--model", "m", "--version", "1", "--from", str(path), "--dry-run"]
+    assert main(arguments) == 1
+    assert "column: 'amount': must be the name of one column, and 2 have it" in capsys.readouterr().err
+    pyarrow.parquet.write_table(pa.table([[1], [2]], names=["amount", "amount"]), tmp_path / "sample.parquet")
+    with pytest.raises(InvalidEventError, match="column: 'amount'"):
+        read_file(tmp_path / "sample.parquet")
+
+
 def test_a_fraction_that_comes_late_is_a_number_like_the_others(tmp_path):
     rows = 400_000
     table = read_file(written(tmp_path, "a\n" + "1\n" * rows + "0.5\n"))

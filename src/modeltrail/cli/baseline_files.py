@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 
+from modeltrail.drift.rows.frames import check_names
 from modeltrail.errors import ConfigurationError, InvalidEventError
 
 __all__ = ["read_file", "sha256_of"]
@@ -31,7 +32,7 @@ def read_file(path: Path, *, texts: Collection[str] = ()) -> Any:
 
     `texts` names columns that may hold numbers and other texts as they like. ConfigurationError where the file cannot
     be read, with the row that is to blame; InvalidEventError for another text in a column of numbers or
-    of times, with row and column.
+    of times, with row and column, and for two columns of one name.
     """
     kind = "".join(suffix.lower() for suffix in path.suffixes[-2:])
     try:
@@ -39,9 +40,11 @@ def read_file(path: Path, *, texts: Collection[str] = ()) -> Any:
         if path.is_dir():
             raise IsADirectoryError(21, "Is a directory")
         if kind.endswith((".parquet", ".pq")):
+            check_names(pyarrow.parquet.read_schema(path).names)
             return pyarrow.parquet.read_table(path)
         if kind.endswith((".csv", ".csv.gz")):
             table = _read_csv(path, size, texts)
+            check_names(table.column_names)
             _check_texts(table, path, texts)
             return table
     except OSError as error:

@@ -205,5 +205,19 @@ def test_what_is_no_frame_is_refused(frame, words):
         read_frame(frame)
 
 
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: pa.table([[1], [2], [3]], names=["a", "amount", "amount"]),
+        lambda: pytest.importorskip("pandas").DataFrame([[1, 2, 3]], columns=["a", "amount", "amount"]),
+        lambda: pytest.importorskip("pandas").DataFrame([[1, "x", [3]]], columns=["a", "amount", "amount"]),
+        lambda: {"a": [1], 7: [2], "7": [3]},
+    ],
+)
+def test_two_columns_of_one_name_are_refused_by_it(make):
+    with pytest.raises(InvalidEventError, match=r"^column: '(amount|7)': must be the name of one .* and 2 have it"):
+        read_frame(make())
+
+
 def test_generators_are_read_once():
     assert read_frame({"a": (at for at in range(3))}).rows == 3

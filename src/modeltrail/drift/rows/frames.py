@@ -6,7 +6,8 @@ are the texts "true" and "false", null and NaN are missing.
 """
 
 import math
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -19,7 +20,7 @@ from modeltrail.drift.rows.columns import Column
 from modeltrail.errors import InvalidEventError
 from modeltrail.events.moment import parse_moment
 
-__all__ = ["Frame", "read_frame"]
+__all__ = ["Frame", "check_names", "read_frame"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -70,7 +71,9 @@ class Frame:
 
 
 def read_frame(frame: Any) -> Frame:
-    """Read a frame. InvalidEventError where it is none, has no rows, or its columns differ in length."""
+    """Read a frame. InvalidEventError where it is none, has no rows, or its columns differ in length or share names."""
+    if hasattr(frame, "to_dict"):  # pandas: to Arrow two columns of one name are a ValueError, to_dict keeps the last
+        check_names(getattr(frame, "columns", ()))
     if hasattr(frame, "__arrow_c_stream__"):
         try:
             table = pa.table(frame)
@@ -80,6 +83,7 @@ def read_frame(frame: Any) -> Frame:
                 raise
         else:
             index = "__index_level_"  # pandas writes an index without a name under this one
+            check_names(table.column_names)
             parts = {name: table[name] for name in table.column_names if not name.startswith(index)}
             return _frame(parts, table.num_rows)
     if not isinstance(frame, Mapping) and hasattr(frame, "to_dict"):
@@ -87,6 +91,7 @@ def read_frame(frame: Any) -> Frame:
     if not isinstance(frame, Mapping):
         kind = f"a {type(frame).__name__}"
         raise InvalidEventError("frame", kind, "must be a data frame, an Arrow table, or a mapping of names to values")
+    check_names(frame)
     parts = {str(name): values if hasattr(values, "__len__") else list(values) for name, values in frame.items()}
     lengths = {name: len(values) for name, values in parts.items()}
     for name, length in lengths.items():
@@ -94,6 +99,13 @@ def read_frame(frame: Any) -> Frame:
             first = next(iter(lengths))
             raise InvalidEventError(name, length, f"must have as many rows as {first!r}, {lengths[first]}")
     return _frame(parts, next(iter(lengths.values()), 0))
+
+
+def check_names(names: Iterable[object]) -> None:
+    """Check that no two columns have one name. InvalidEventError names the column."""
+    name, count = max(Counter(map(str, names)).items(), key=lambda each: each[1], default=("", 0))
+    if count > 1:
+        raise InvalidEventError("column", name, f"must be the name of one column, and {count} have it")
 
 
 def _frame(parts: Mapping[str, Any], rows: int) -> Frame:
