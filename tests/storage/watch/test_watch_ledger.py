@@ -8,9 +8,11 @@ from modeltrail.drift.windows.closing import Window
 from modeltrail.errors import StoreUnavailableError
 from modeltrail.events.checks import CheckWindow
 from modeltrail.storage.client import connect
+from modeltrail.storage.watch.history import outermost, own_predictions
 from modeltrail.storage.watch.ledger import WatchLedger
 from modeltrail.storage.watch.look_back import Earlier
 from modeltrail.storage.watch.reader import Reader
+from modeltrail.watch.protocols import Frontier, Since
 from tests.storage.maker import ChainMaker, insert
 from tests.storage.watch.log import Log
 from tests.storage.watch.test_compute import World, ledgers, run, timeless
@@ -148,3 +150,41 @@ async def test_what_is_remembered_of_a_unit_has_an_end(own, ledgers):
     assert len(known) < 200
     assert max(each.window.window.index for each in known.values()) == 1999
     assert not any(each.closing.fold for each in known.values())
+
+
+class Listening(Reader):
+    """Notes how long the longest parameter of a query was."""
+
+    longest = 0
+
+    def columns_of(self, text, /, **parameters):
+        self.longest = max(self.longest, *(len(str(each)) for each in parameters.values()))
+        return super().columns_of(text, **parameters)
+
+    def ask(self, name, /, **parameters):
+        self.longest = max(self.longest, *(len(str(each)) for each in parameters.values()))
+        return super().ask(name, **parameters)
+
+
+@pytest.mark.parametrize("most", [10**6, 40])
+def test_a_thousand_models_are_asked_for_in_questions_that_a_server_takes(own, most):
+    """It takes 128 KiB of a parameter; names of models may have a thousand characters."""
+    log, reader = Log(2), Listening(own)
+    models = [f"{number:04}" + "m" * 400 for number in range(1000)]
+    for number in range(60):
+        log.predict(to=number % 2, log_ms=1000 + number, at_us=number, model_id=models[17 * number % 1000])
+    log.insert(own)
+    ends = {maker.chain: Frontier(29, 1059) for maker in log.chains}
+    since = {model: Since({str(log.chains[0].chain): 4}, 0) for model in models}
+    found, behind = [], -1
+    while behind < 1059:
+        part = own_predictions(reader, since, ends, behind=behind, through=1059, most=most)
+        found += [
+            (time, part.rows.models[model]) for time, model in zip(part.rows.log_time, part.rows.model, strict=True)
+        ]
+        assert part.through > behind
+        behind = part.through
+    wanted = [number for number in range(60) if number % 2 or number // 2 > 4]
+    assert found == [(1000 + number, models[17 * number % 1000]) for number in wanted]
+    assert outermost(reader, dict.fromkeys(models, 0), 0, ends) is None
+    assert reader.longest < 128 * 1024

@@ -32,6 +32,9 @@ Ends = Mapping[Chain, Frontier]
 _AT_ONCE = 500
 """Entries that are looked up in one query."""
 
+_NAMES_MAX = 100_000
+"""Bytes of names that fit the parameters of a query: the server takes 128 KiB of each."""
+
 _TAIL = 100_000
 """Entries at the end of a chain that may not be in a typed table yet: some blocks."""
 
@@ -79,9 +82,13 @@ def outermost(reader: Reader, before: Mapping[str, int], otherwise: int, ends: E
     if not _whole(reader, "predictions", PredictionRecorded.event_type, within):
         return None
     unwanted = [model for model, log_time in before.items() if log_time <= 0]
+    if _size(unwanted) > _NAMES_MAX:
+        return None
     if not reader.ask("watch/other_models", chains=within["chains"], models=unwanted)[0][0]:
         return NarrowRows.empty()
     models = sorted(before)
+    if _size(models) > _NAMES_MAX:
+        return None
     rows = reader.columns_of(
         _placed("watch/outermost_predictions"),
         ahead_us=AHEAD_US,
@@ -101,22 +108,28 @@ def own_predictions(
     chains, models = _chains(ends, PREDICTIONS), sorted(since)
     if not chains or not models:
         return Part(NarrowRows.empty(), through)
-    cuts = {f"{model}\n{chain}": since[model].cut.get(str(chain), -1) for model in models for chain in chains}
-    rows = reader.columns_of(
-        _placed("watch/own_predictions"),
-        models=models,
-        since=[since[model].log_time for model in models],
-        keys=list(cuts),
-        cuts=list(cuts.values()),
-        low=min(cuts.values()) + 1,
-        behind=behind,
-        through=through,
-        most=most,
-        **_within(ends, PREDICTIONS),
-        **_copied(reader, ends),
-    )
-    found = _each_once(rows)
-    return Part(found, through if rows.num_rows < most else int(found.log_time[-1]))
+    bounds: dict[str, Any] = {**_within(ends, PREDICTIONS), **_copied(reader, ends), "behind": behind}
+    parts = []
+    groups = _groups(models, chains)
+    most = max(1, most // len(groups))
+    for some in groups:
+        cuts = {f"{model}\n{chain}": since[model].cut.get(str(chain), -1) for model in some for chain in chains}
+        rows = reader.columns_of(
+            _placed("watch/own_predictions"),
+            models=some,
+            since=[since[model].log_time for model in some],
+            keys=list(cuts),
+            cuts=list(cuts.values()),
+            low=min(cuts.values()) + 1,
+            through=through,
+            most=most,
+            **bounds,
+        )
+        found = _each_once(rows)
+        if rows.num_rows >= most:
+            through = int(found.log_time[-1])
+        parts.append(found)
+    return Part(NarrowRows.concatenate(parts).in_watch_order().through(through)[0], through)
 
 
 def cuts(reader: Reader, log_times: Collection[int], ends: Ends) -> dict[int, dict[str, int]]:
@@ -154,6 +167,25 @@ def _chains(ends: Ends, *suffixes: str) -> list[Chain]:
 def _within(ends: Ends, *suffixes: str) -> dict[str, list[object]]:
     chains = _chains(ends, *suffixes)
     return {"chains": [str(chain) for chain in chains], "ends": [ends[chain].seq for chain in chains]}
+
+
+def _size(names: Collection[str]) -> int:
+    return sum(len(name.encode()) + 4 for name in names)
+
+
+def _groups(models: Sequence[str], chains: Sequence[Chain]) -> list[list[str]]:
+    """Divide models so that the names of each with each chain fit a query, as far as those of one model do."""
+    groups: list[list[str]] = []
+    room = 0
+    of_chains = _size([str(chain) for chain in chains])
+    for model in models:
+        size = of_chains + len(chains) * (len(model.encode()) + 2)
+        if not groups or size > room:
+            groups.append([])
+            room = _NAMES_MAX
+        groups[-1].append(model)
+        room -= size
+    return groups
 
 
 def _placed(name: str) -> str:
