@@ -132,17 +132,21 @@ class BaselineField(Part):
     )
     edges: Annotated[list[str] | None, Field(max_length=2000)] = Field(
         default=None,
+        repr=False,
         description="Inner edges as hex floats (Python's float.hex), finite, strictly increasing; 1 to 2000.",
         examples=[["-0x1.0000000000000p+2", "0x0.0p+0", "0x1.e000000000000p+4"]],
     )
     categories: Annotated[list[Text] | None, Field(max_length=10_000)] = Field(
-        default=None, description="Values of a categorical field, each once; 1 to 10,000.", examples=[None]
+        default=None, repr=False, description="Values of a categorical field, each once; 1 to 10,000.", examples=[None]
     )
     counts: Annotated[list[Count], Field(max_length=10_001)] = Field(
-        description="Rows in each bin or category; they sum up to n - missing - mistyped.", examples=[[11, 39, 40, 7]]
+        repr=False,
+        description="Rows in each bin or category; they sum up to n - missing - mistyped.",
+        examples=[[11, 39, 40, 7]],
     )
     groups: Annotated[list[Count], Listed] = Field(
         default_factory=list,
+        repr=False,
         description="Numeric: first fine bin of each coarse one; begins with 0, strictly increasing.",
         examples=[[0, 2]],
     )

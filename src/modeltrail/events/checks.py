@@ -168,6 +168,7 @@ class CheckField(Part):
     )
     counts: Annotated[list[Count], Listed] = Field(
         default_factory=list,
+        repr=False,
         description="Rows in each bin or category of the baseline; with missing, mistyped and unseen they sum up to n.",
         examples=[[10, 30, 40, 16]],
     )

@@ -1,5 +1,6 @@
 """A monitor without a server: frames in, the same results out."""
 
+import re
 from datetime import UTC, datetime
 
 import numpy as np
@@ -65,6 +66,47 @@ def test_a_window_that_is_none_is_refused_by_name(times, field):
     with pytest.raises(InvalidEventError) as refused:
         Monitor(BASELINE).check(frame(1), **times)
     assert refused.value.field == field
+
+
+def test_a_result_is_printed_in_a_line_for_each_field_the_worst_first():
+    some = frame(1, shift=1) | {"origin": ["EWR", "LGA"] * 500}
+    head, *lines = repr(Monitor(BASELINE).check(some)).splitlines()
+    assert head == "CheckResult: critical, flights 1.0.0, 1,000 predictions, window 0"
+    assert [line.split()[:2] for line in lines] == [
+        ["delay", "critical"], ["origin", "critical"], ["label", "stable"], ["score", "stable"],
+    ]  # fmt: skip
+    assert re.fullmatch(r"  delay   critical  PSI 0\.\d\d", lines[0])
+    assert lines[1].endswith(", 50 % unseen")
+
+
+def test_a_result_of_performance_is_printed_with_what_it_was_in_the_baseline():
+    monitor = Monitor(
+        BASELINE,
+        performance=[{"metric": "auc", "max_drop": 0.05}],
+        bias=[{"by": "origin", "metric": "selection_rate", "max_gap": 0.2}],
+    )
+    result = monitor.check_performance(frame(1), start="2013-07-01T00:00:00Z", end="2013-07-08T00:00:00Z")
+    head, auc, gap = repr(result).splitlines()
+    assert head == "CheckResult: stable, flights 1.0.0, 1,000 predictions, 2013-07-01 to 2013-07-08"
+    assert re.fullmatch(r"  auc                       stable  0\.\d+ instead of 0\.\d+", auc)
+    assert re.fullmatch(r"  selection_rate by origin  stable  gap [\d.]+, (EWR to JFK|JFK to EWR)", gap)
+
+
+def test_a_result_without_enough_data_says_so_and_many_fields_are_not_all_printed():
+    many = {f"f{at:02}": [1.0, 2.0] for at in range(30)}
+    result = Monitor(Baseline.from_frame(many, model_id="flights", model_version="1.0.0")).check(many)
+    head, *lines, last = repr(result).splitlines()
+    assert head == "CheckResult: insufficient data, flights 1.0.0, 2 predictions, window 0"
+    assert len(lines) == 20
+    assert re.match(r"  f00  insufficient_data  2 rows", lines[0])
+    assert last == "  and 10 more, the worst of them insufficient data"
+
+
+def test_counts_of_bins_are_not_printed_with_a_field():
+    field = Monitor(BASELINE).check(frame(1)).fields[0]
+    assert field.counts
+    assert " counts=" not in repr(field)
+    assert "edges=" not in repr(BASELINE.event.fields[0])
 
 
 def test_performance_and_gaps():

@@ -7,10 +7,12 @@
 A baseline is its `baseline.registered` event, and addressed by the SHA-256 of its content; this class only adds arrays.
 """
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from itertools import islice
 from typing import Any, Self
 
 import numpy as np
@@ -51,6 +53,8 @@ SEGMENT_ROWS = 100
 SegmentKey = tuple[str, str]
 """The stratum or feature that splits, and its value."""
 
+_SHORT = 12
+_SHOWN_FIELDS = 20
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ID = TypeAdapter[str](Id)
 _OUTPUTS = frozenset({"label", "score", "prediction"})
@@ -80,6 +84,11 @@ class Baseline:
         return self.event.baseline_id
 
     @property
+    def short_id(self) -> str:
+        """The same for people: of a SHA-256 the first 12 digits."""
+        return f"{self.id[:_SHORT]}..." if self.id == self.sha256 else self.id
+
+    @property
     def sha256(self) -> str:
         """The SHA-256 of its content, 64 hex digits."""
         return self.event.sha256
@@ -103,9 +112,9 @@ class Baseline:
         return max((each.phi for key, each in self.references.items() if key.role in _OUTPUTS), default=1.0)
 
     def segment_phi(self, segment: SegmentKey) -> float:
-        """The same of a segment: learned from its rows, or that of all where these were too few to learn from."""
-        learned = [each.phi for key, each in self.segments[segment].items() if key.role in _OUTPUTS and each.learned]
-        return max(learned, default=self.output_phi)
+        """The same of a segment: what its rows taught, and at least that of all, of which few rows know too little."""
+        phis = [each.phi for key, each in self.segments[segment].items() if key.role in _OUTPUTS]
+        return max(self.output_phi, *phis)
 
     def performance_of(self, segment: SegmentKey) -> Sequence[ReferenceMetric]:
         """How good the model was in the rows of a segment; empty where nothing is known of it."""
@@ -114,6 +123,24 @@ class Baseline:
     @cached_property
     def _performance(self) -> Mapping[SegmentKey, Sequence[ReferenceMetric]]:
         return {(each.by, each.value): each.performance for each in self.event.segments}
+
+    def __repr__(self) -> str:
+        """Return what it is of and a line for each field, at most 20; all of it is in `event`."""
+        event = self.event
+        kind = f", {event.kind}" if event.kind else ""
+        positive = f", positive {event.positive_label!r}" if event.positive_label else ""
+        lines = [
+            f"Baseline: {self.model_id} {self.model_version}, {self.short_id}, {event.rows:,} rows{kind}{positive}"
+        ]
+        for (role, name), each in islice(self.references.items(), _SHOWN_FIELDS):
+            bins = f"{each.bins} {'bins' if each.kind == 'numeric' else 'categories'}"
+            lines.append(f"  {role} {name}: {bins}, {each.sample.missing:,} missing")
+        if (more := len(self.references) - _SHOWN_FIELDS) > 0:
+            lines.append(f"  and {more:,} more fields")
+        lines += [f"  segments by {by}: {count}" for by, count in Counter(by for by, _ in self.segments).items()]
+        if event.performance:
+            lines.append("  " + ", ".join(f"{each.metric} {each.value:.3g}" for each in event.performance))
+        return "\n".join(lines)
 
     def __eq__(self, other: object) -> bool:
         return self.sha256 == other.sha256 if isinstance(other, Baseline) else NotImplemented

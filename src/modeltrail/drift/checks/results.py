@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from modeltrail.drift.checks.fields import segment_of
+from modeltrail.drift.checks.summary import check_text
 from modeltrail.drift.policy.alerts import Transition
 from modeltrail.drift.policy.states import Subject
 from modeltrail.events.alerts import AlertRaised, AlertResolved, Severity
@@ -37,6 +38,10 @@ class CheckResult:
 
     check: CheckCompleted
     alerts: tuple[AlertEvent, ...] = ()
+
+    def __repr__(self) -> str:
+        """Return what was found in few lines; all of it is in `check`."""
+        return check_text(self.check)
 
     @property
     def state(self) -> str | None:
