@@ -7,6 +7,7 @@ import typer
 
 from modeltrail.cli.amounts import day_text, moment_of, time_text
 from modeltrail.cli.drift_publish import ActorOption, SourceOption, place, publish_one
+from modeltrail.cli.option_errors import named_by_options
 from modeltrail.cli.output import ConfigOption, JsonOption, Output, SetOption, counted, examples, settings_of
 from modeltrail.errors import ConfigurationError
 
@@ -140,7 +141,8 @@ def add(
             if given is not None:
                 raise ConfigurationError(f"{name} {given}: is only allowed with --ledger")
         kind = "training_set" if training else "sample"
-        made = from_file(file, model, version, _roles(roles), time=time, outcome=outcome, kind=kind, **options)
+        with named_by_options(_given(roles, time, outcome, positive, baseline_id, file), where="data"):
+            made = from_file(file, model, version, _roles(roles), time=time, outcome=outcome, kind=kind, **options)
     else:
         for name, text in (("--role", roles), ("--time", time), ("--outcome", outcome), ("--training", training)):
             if text:
@@ -150,7 +152,8 @@ def add(
         span = moment_of(since, "--since"), moment_of(until, "--until")
         if span[0] >= span[1]:
             raise ConfigurationError(f"--until {until}: expected a time after --since {since}")
-        made = _from_ledger(settings, model, version, span, **options)
+        with named_by_options(_given(None, None, None, positive, baseline_id, None), where="data"):
+            made = _from_ledger(settings, model, version, span, **options)
     event = made.to_event()
     if dry_run:
         show_baseline(out, event)
@@ -278,6 +281,33 @@ def _roles(assignments: list[str] | None) -> dict[str, str]:
         if roles.setdefault(name, role) != role:
             raise ConfigurationError(f"--role {assignment!r}: column {name} already has the role {roles[name]}")
     return roles
+
+
+def _given(
+    roles: list[str] | None,
+    time: str | None,
+    outcome: str | None,
+    positive: str | None,
+    baseline_id: str | None,
+    file: Path | None,
+) -> dict[str, tuple[str, object]]:
+    """Return which option gave what, for `named_by_options`; None where the refused value is what was typed."""
+    given: dict[str, tuple[str, object]] = {
+        "segments": ("--segment", None),
+        "categorical": ("--categorical", None),
+        "model_id": ("--model", None),
+        "model_version": ("--version", None),
+        "baseline_id": ("--id", baseline_id),
+        "positive_label": ("--positive", positive),
+    }
+    if file is not None:
+        given |= {name: ("--from", str(file)) for name in ("frame", "rows", "fields")}
+    # A column that the sample lacks is the value of the error, and one of these named it.
+    columns = {
+        column: ("--role", assignment) for assignment in roles or () for column in [assignment.rpartition("=")[0]]
+    }
+    columns |= {name: (option, name) for name, option in ((time, "--time"), (outcome, "--outcome")) if name is not None}
+    return given | {f"roles.{column}": said for column, said in columns.items()}
 
 
 def show_baseline(out: Output, event: "BaselineRegistered") -> None:

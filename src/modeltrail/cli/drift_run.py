@@ -10,6 +10,26 @@ import typer
 
 from modeltrail.cli.alerts import SEVERITY_STYLES
 from modeltrail.cli.amounts import moment_of, time_text
+from modeltrail.cli.monitor_arguments import (
+    BiasOption,
+    ConsecutiveOption,
+    CronOption,
+    EveryOption,
+    FdrOption,
+    FieldsOption,
+    LabelDelayOption,
+    LatenessOption,
+    MonitorArguments,
+    PerformanceOption,
+    PsiCriticalOption,
+    PsiWarningOption,
+    RaiseAtOption,
+    SegmentsOption,
+    StepOption,
+    TimezoneOption,
+    WindowOption,
+)
+from modeltrail.cli.option_errors import named_by_options
 from modeltrail.cli.output import ConfigOption, JsonOption, Meter, Output, SetOption, counted, examples, settings_of
 from modeltrail.errors import ConfigurationError, InvalidEventError
 
@@ -37,8 +57,8 @@ _FILES = (".json", ".parquet", ".pq", ".csv", ".gz")
 class _Tally:
     """What a back-test adds up to."""
 
-    windows: set[tuple[object, ...]] = field(default_factory=set)
-    rows: int = 0
+    windows: dict[tuple[object, ...], int] = field(default_factory=dict)
+    """The predictions of each window, by the last check of it: one that supersedes another counts them again."""
     statuses: Counter[str] = field(default_factory=Counter)
     states: Counter[str] = field(default_factory=Counter)
     textbook: int = 0
@@ -48,10 +68,8 @@ class _Tally:
         check = result.check
         self.statuses[check.status] += 1
         if check.kind == "drift":
-            self.windows.add(
-                (check.model_version, closing.window.start_us, closing.window.end_us, closing.window.index)
-            )
-            self.rows += check.rows
+            window = closing.window
+            self.windows[check.model_version, window.start_us, window.end_us, window.index] = check.rows
         if check.supersedes is None:
             self.states.update(each.state for each in check.fields)
             self.states.update(each.state for each in check.metrics)
@@ -71,6 +89,11 @@ class _Tally:
                 "end_us": closing.window.end_us,
                 "number": closing.window.index,
             })  # fmt: skip
+
+    @property
+    def rows(self) -> int:
+        """Predictions in all windows."""
+        return sum(self.windows.values())
 
     def raised(self) -> int:
         return sum(each["transition"] == "raised" for each in self.alerts)
@@ -125,44 +148,22 @@ def run(
     from_file: Annotated[
         Path | None, typer.Option("--from-file", metavar="FILE", help="Begin with a monitor in a .json or .toml file.")
     ] = None,
-    window: Annotated[
-        str | None, typer.Option("--window", metavar="LENGTH", help="Windows of 15m, 1h, 7d ... (default: 1d).")
-    ] = None,
-    step: Annotated[
-        str | None, typer.Option("--step", metavar="LENGTH", help="Sliding: a window begins every so often.")
-    ] = None,
-    cron: Annotated[
-        str | None,
-        typer.Option(
-            "--cron", metavar="CRON", help="Windows of the calendar: @hourly, @daily, @weekly or five fields."
-        ),
-    ] = None,
-    timezone: Annotated[
-        str | None, typer.Option("--timezone", metavar="ZONE", help="Time zone of --cron (default: UTC).")
-    ] = None,
-    every: Annotated[
-        int | None, typer.Option("--every", metavar="N", min=1, help="Windows of so many predictions.")
-    ] = None,
-    fields: Annotated[
-        list[str] | None,
-        typer.Option("--field", metavar="NAME", help="A field to compare (default: all); may be repeated."),
-    ] = None,
-    segments: Annotated[
-        list[str] | None,
-        typer.Option("--segment", metavar="NAME", help="What to split by, as the baseline does; may be repeated."),
-    ] = None,
-    raise_at: Annotated[
-        str | None,
-        typer.Option("--raise-at", metavar="STATE", help="Alert from: shifted, warning (default) or critical."),
-    ] = None,
-    performance: Annotated[
-        list[str] | None,
-        typer.Option("--performance", metavar="METRIC:MAX_DROP", help="A metric, as in `monitor set`."),
-    ] = None,
-    bias: Annotated[
-        list[str] | None,
-        typer.Option("--bias", metavar="BY:METRIC:MAX_GAP", help="A gap between groups, as in `monitor set`."),
-    ] = None,
+    window: WindowOption = None,
+    step: StepOption = None,
+    cron: CronOption = None,
+    timezone: TimezoneOption = None,
+    every: EveryOption = None,
+    lateness: LatenessOption = None,
+    fields: FieldsOption = None,
+    segments: SegmentsOption = None,
+    raise_at: RaiseAtOption = None,
+    fdr: FdrOption = None,
+    consecutive: ConsecutiveOption = None,
+    psi_warning: PsiWarningOption = None,
+    psi_critical: PsiCriticalOption = None,
+    performance: PerformanceOption = None,
+    bias: BiasOption = None,
+    label_delay: LabelDelayOption = None,
     config: ConfigOption = None,
     set_: SetOption = None,
     json: JsonOption = False,
@@ -174,14 +175,9 @@ def run(
     late: to repeat what was live, give --monitor.
     """
     from modeltrail.cli.drift_records import open_records
-    from modeltrail.cli.monitor_options import (
-        bias_of,
-        metric_of,
-        monitor_of,
-        read_monitor_file,
-        window_of,
-        window_words,
-    )
+    from modeltrail.cli.monitor_blind import blind_spots
+    from modeltrail.cli.monitor_options import monitor_of, read_monitor_file, window_words
+    from modeltrail.drift.checks.plan import content_plan
     from modeltrail.events.moment import parse_moment
     from modeltrail.storage.watch.replay import Span, replay
 
@@ -194,30 +190,33 @@ def run(
     if span.since_us is not None and span.until_us is not None and span.since_us >= span.until_us:
         raise ConfigurationError(f"--until {until}: expected a time after --from {since}")
     out = Output(json=json)
+    asked = MonitorArguments(
+        window=window, step=step, cron=cron, timezone=timezone, every=every, lateness=lateness, fields=fields,
+        segments=segments, preset=policy, preset_option="--policy", raise_at=raise_at, fdr=fdr,
+        consecutive=consecutive, psi_warning=psi_warning, psi_critical=psi_critical, performance=performance, bias=bias,
+        label_delay=label_delay,
+    )  # fmt: skip
+    options = asked.options() | {"model_id": ("--model", model)}
+    otherwise = "" if from_file is None else f"--from-file {from_file}"
+    members = read_monitor_file(from_file) if from_file is not None else {}
+    if monitor is None:  # before anything is asked: what is wrong with it does not depend on the ledger
+        members = asked.over(members) | {"model_id": model}
+        members.setdefault("monitor_id", f"{model}-back-test")
+        with named_by_options(options, where="monitor", otherwise=otherwise):
+            configured = monitor_of(members)
     with open_records(settings_of(config, set_)) as records:
         records.require_model(model)
-        members = read_monitor_file(from_file) if from_file is not None else {}
         if monitor is not None:
-            members = records.monitor(monitor).monitor.model_dump()
-        chosen = window_of(window=window, step=step, cron=cron, timezone=timezone, every=every, lateness=None)
-        numbers = {"preset": policy, "raise_at": raise_at}
-        given = {
-            "model_id": model,
-            "window": chosen,
-            "fields": fields,
-            "segments": segments,
-            "performance": None if performance is None else [metric_of(text) for text in performance],
-            "bias": None if bias is None else [bias_of(text) for text in bias],
-        }
-        members |= {name: value for name, value in given.items() if value is not None}
-        members["policy"] = {
-            **(members.get("policy") or {}), **{name: value for name, value in numbers.items() if value is not None}
-        }  # fmt: skip
-        members.setdefault("monitor_id", f"{model}-back-test")
-        configured = monitor_of(members)
+            members = asked.over(records.monitor(monitor).monitor.model_dump()) | {"model_id": model}
+            with named_by_options(options, where="monitor", otherwise=f"--monitor {monitor}"):
+                configured = monitor_of(members)
         reference = _baseline(records, baseline, model, version or configured.model_version, configured)
         if reference.model_id != model:
             raise ConfigurationError(f"--baseline {baseline}: is one of {reference.model_id}, expected one of {model}")
+        with named_by_options(options, otherwise=otherwise or f"--monitor {monitor}"):
+            content_plan(configured, reference, "drift")
+        for sentence in blind_spots(configured, reference):
+            out.warning(sentence)
         title = f"{model} {reference.model_version}: back-test, windows {window_words(configured)}"
         out.line(f"{title}, policy {configured.policy.preset}, baseline {reference.id[:40]}", style="bold")
         tally = _Tally()
@@ -245,12 +244,14 @@ def _baseline(
     if path.suffix.lower() not in _FILES:
         return records.baseline(named)
     if path.suffix.lower() == ".json":
-        return _baseline_in(path)
+        with named_by_options({}, otherwise=f"--baseline {path}"):
+            return _baseline_in(path)
     from modeltrail.cli.baseline import from_file
 
     if version is None:
         raise ConfigurationError(f"--baseline {named}: expected --version too, because a sample does not say it")
-    return from_file(path, model, version, {}, segments=tuple(monitor.segments))
+    with named_by_options({}, otherwise=f"--baseline {path}"):
+        return from_file(path, model, version, {}, segments=tuple(monitor.segments))
 
 
 def _baseline_in(path: Path) -> "Baseline":

@@ -7,6 +7,27 @@ import typer
 
 from modeltrail.cli.amounts import day_text, duration_text, moment_of, seconds_of
 from modeltrail.cli.drift_publish import ActorOption, SourceOption, place, publish_one
+from modeltrail.cli.monitor_arguments import (
+    BiasOption,
+    ConsecutiveOption,
+    CronOption,
+    EveryOption,
+    FdrOption,
+    FieldsOption,
+    LabelDelayOption,
+    LatenessOption,
+    MonitorArguments,
+    PerformanceOption,
+    PsiCriticalOption,
+    PsiWarningOption,
+    RaiseAtOption,
+    SegmentsOption,
+    StepOption,
+    TimezoneOption,
+    WindowOption,
+    put_in,
+)
+from modeltrail.cli.option_errors import named_by_options
 from modeltrail.cli.output import ConfigOption, JsonOption, Output, SetOption, counted, examples, settings_of
 from modeltrail.errors import ConfigurationError
 
@@ -68,84 +89,28 @@ def set_monitor(
         Path | None,
         typer.Option("--from-file", metavar="FILE", help="Members of monitor.configured, .json or .toml; options win."),
     ] = None,
-    window: Annotated[
-        str | None, typer.Option("--window", metavar="LENGTH", help="Windows of 15m, 1h, 7d ... (default: 1d).")
-    ] = None,
-    step: Annotated[
-        str | None, typer.Option("--step", metavar="LENGTH", help="Sliding: a window begins every so often.")
-    ] = None,
-    cron: Annotated[
-        str | None,
-        typer.Option(
-            "--cron", metavar="CRON", help="Windows of the calendar: @hourly, @daily, @weekly or five fields."
-        ),
-    ] = None,
-    timezone: Annotated[
-        str | None, typer.Option("--timezone", metavar="ZONE", help="Time zone of --cron (default: UTC).")
-    ] = None,
-    every: Annotated[
-        int | None, typer.Option("--every", metavar="N", min=1, help="Windows of so many predictions.")
-    ] = None,
-    lateness: Annotated[
-        str | None,
-        typer.Option("--lateness", metavar="LENGTH", help="How long a window waits for late predictions (default: 0)."),
-    ] = None,
+    window: WindowOption = None,
+    step: StepOption = None,
+    cron: CronOption = None,
+    timezone: TimezoneOption = None,
+    every: EveryOption = None,
+    lateness: LatenessOption = None,
     baseline: Annotated[
         str | None, typer.Option("--baseline", metavar="ID", help="The baseline (default: the newest of the version).")
     ] = None,
-    fields: Annotated[
-        list[str] | None,
-        typer.Option("--field", metavar="NAME", help="A field to compare (default: all); may be repeated."),
-    ] = None,
-    segments: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--segment", metavar="NAME", help="What to split by, as `baseline add --segment` did; may be repeated."
-        ),
-    ] = None,
+    fields: FieldsOption = None,
+    segments: SegmentsOption = None,
     preset: Annotated[
         str | None, typer.Option("--preset", metavar="NAME", help="default, sensitive or tolerant.")
     ] = None,
-    raise_at: Annotated[
-        str | None,
-        typer.Option("--raise-at", metavar="STATE", help="Alert from: shifted, warning (default) or critical."),
-    ] = None,
-    fdr: Annotated[
-        float | None,
-        typer.Option("--fdr", metavar="SHARE", help="False findings that are put up with (default: 0.05)."),
-    ] = None,
-    consecutive: Annotated[
-        int | None,
-        typer.Option("--consecutive", metavar="N", min=1, help="Windows in a row before a state counts (default: 2)."),
-    ] = None,
-    psi_warning: Annotated[
-        float | None, typer.Option("--psi-warning", metavar="PSI", help="From here a warning (default: 0.1).")
-    ] = None,
-    psi_critical: Annotated[
-        float | None, typer.Option("--psi-critical", metavar="PSI", help="From here critical (default: 0.25).")
-    ] = None,
-    performance: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--performance",
-            metavar="METRIC:MAX_DROP",
-            help="A metric, and how much worse than the baseline it may be; METRIC=LIMIT: what it may be at worst."
-            " accuracy, error_rate, precision, recall, f1, auc, brier, log_loss, mape, mae or rmse; may be repeated.",
-        ),
-    ] = None,
-    bias: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--bias",
-            metavar="BY:METRIC:MAX_GAP",
-            help="A gap between the groups of a feature or stratum, and how large it may be. selection_rate,"
-            " mean_score, true_positive_rate, false_positive_rate or calibration; may be repeated.",
-        ),
-    ] = None,
-    label_delay: Annotated[
-        str | None,
-        typer.Option("--label-delay", metavar="LENGTH", help="How long the truth is waited for (default: 0)."),
-    ] = None,
+    raise_at: RaiseAtOption = None,
+    fdr: FdrOption = None,
+    consecutive: ConsecutiveOption = None,
+    psi_warning: PsiWarningOption = None,
+    psi_critical: PsiCriticalOption = None,
+    performance: PerformanceOption = None,
+    bias: BiasOption = None,
+    label_delay: LabelDelayOption = None,
     silence: Annotated[
         str | None,
         typer.Option(
@@ -174,48 +139,48 @@ def set_monitor(
     A monitor of the same id is replaced as a whole. It is in force for windows that close after it was chained;
     `modeltrail drift run --monitor ID` says what it would have raised before.
     """
-    from modeltrail.cli.monitor_options import bias_of, metric_of, monitor_of, read_monitor_file, window_of
+    from modeltrail.cli.monitor_options import monitor_of, read_monitor_file
 
-    members = read_monitor_file(from_file) if from_file is not None else {}
-    given = {
-        "model_id": model,
-        "model_version": version,
-        "monitor_id": monitor_id,
-        "baseline_id": baseline,
-        "fields": fields,
-        "segments": segments,
-        "window": window_of(window=window, step=step, cron=cron, timezone=timezone, every=every, lateness=lateness),
-        "learn": None if learn is None else {"predictions": learn},
-        "enabled": False if disabled else None,
+    asked = MonitorArguments(
+        window=window, step=step, cron=cron, timezone=timezone, every=every, lateness=lateness, fields=fields,
+        segments=segments, preset=preset, raise_at=raise_at, fdr=fdr, consecutive=consecutive, psi_warning=psi_warning,
+        psi_critical=psi_critical, performance=performance, bias=bias, label_delay=label_delay,
+    )  # fmt: skip
+    members = asked.over(read_monitor_file(from_file) if from_file is not None else {})
+    given: dict[str, tuple[str, object]] = {
+        "model_id": ("--model", model),
+        "model_version": ("--version", version),
+        "monitor_id": ("--id", monitor_id),
+        "baseline_id": ("--baseline", baseline),
     }
-    parts: dict[str, dict[str, Any]] = {
-        "policy": {"preset": preset, "raise_at": raise_at, "fdr": fdr, "consecutive": consecutive},
-        "thresholds": {"psi_warning": psi_warning, "psi_critical": psi_critical},
-        "silence": {
-            "max_gap_s": None if silence is None else seconds_of(silence, "--silence"), "rate_factor": rate_factor
-        },
-    }  # fmt: skip
-    delay = {} if label_delay is None else {"label_delay_s": seconds_of(label_delay, "--label-delay")}
-    if delay and not (performance or bias):
-        raise ConfigurationError(f"--label-delay {label_delay}: is only allowed with --performance or --bias")
-    members |= {name: value for name, value in given.items() if value is not None}
-    for name, numbers in parts.items():
-        if said := {key: value for key, value in numbers.items() if value is not None}:
-            members[name] = {**members.get(name, {}), **said}
-    if performance:
-        members["performance"] = [metric_of(text) | delay for text in performance]
-    if bias:
-        members["bias"] = [bias_of(text) | delay for text in bias]
+    given = {name: said for name, said in given.items() if said[1] is not None}
+    members |= {name: text for name, (_, text) in given.items()}
+    gap_s = None if silence is None else seconds_of(silence, "--silence")
+    put_in(members, "silence", {"max_gap_s": gap_s, "rate_factor": rate_factor})
+    put_in(members, "learn", {"predictions": learn})
+    if disabled:
+        members["enabled"] = False
     if "model_id" not in members:
         raise ConfigurationError("expected --model MODEL, or a --from-file that names model_id")
     if "monitor_id" not in members:
         of_version = members.get("model_version")
         members["monitor_id"] = f"{members['model_id']}-{of_version}" if of_version else members["model_id"]
-    monitor = monitor_of(members)
+    options = asked.options() | given
+    for path, option, text in (
+        ("silence.max_gap_s", "--silence", silence),
+        ("silence.rate_factor", "--rate-factor", rate_factor),
+        ("learn.predictions", "--learn", learn),
+    ):
+        if text is not None:
+            options[path] = (option, text)
+    otherwise = "" if from_file is None else f"--from-file {from_file}"
+    with named_by_options(options, where="monitor", otherwise=otherwise):
+        monitor = monitor_of(members)
     settings = settings_of(config, set_)
     out = Output(json=json)
     if not no_check:
-        _compare_with_ledger(settings, monitor, out)
+        with named_by_options(options, otherwise=otherwise):
+            _compare_with_ledger(settings, monitor, out)
     _publish(out, settings, monitor, source=source, actor=actor, dry_run=dry_run)
 
 
@@ -350,6 +315,7 @@ def _switch(
 
 def _compare_with_ledger(settings: "Settings", monitor: "MonitorConfigured", out: Output) -> None:
     from modeltrail.cli.drift_records import open_records
+    from modeltrail.cli.monitor_blind import blind_spots
     from modeltrail.drift.checks.plan import content_plan
 
     with open_records(settings) as records:
@@ -357,6 +323,8 @@ def _compare_with_ledger(settings: "Settings", monitor: "MonitorConfigured", out
         baseline = _baseline_of(records, monitor)
         if baseline is not None:
             content_plan(monitor, baseline, "drift")
+            for sentence in blind_spots(monitor, baseline):
+                out.warning(sentence)
         elif monitor.learn is None:
             name = f"{monitor.model_id} {monitor.model_version}" if monitor.model_version else monitor.model_id
             out.warning(

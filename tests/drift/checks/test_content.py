@@ -1,5 +1,7 @@
 """The content of a window: what its rows add up to, in any order and any chunks."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -254,6 +256,15 @@ def test_what_cannot_be_measured_says_why():
         nameless.performance("f2")
     with pytest.raises(KeyError):
         nameless.gap("carrier", "mean_score")
+
+
+@pytest.mark.parametrize("positive", [None, "yes"])
+def test_groups_that_no_prediction_has_are_the_reason_and_not_the_label(positive):
+    values = window(6, 200)
+    plan = dataclasses.replace(plan_for(values, positive=positive), bias=("contry",))
+    found = content(plan, columns(values, range(200)))
+    for metric in BIAS_METRICS:
+        assert found.gap("contry", metric).reason == "no prediction has a stratum or feature 'contry'"
 
 
 def test_contents_of_two_plans_do_not_add_up():

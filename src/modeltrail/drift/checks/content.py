@@ -206,9 +206,12 @@ class WindowContent:
 
     def gap(self, by: str, metric: str) -> GapResult:
         """Return the gap of a metric between the values of a stratum of the plan; KeyError for another stratum."""
+        groups = self.groups[by]
+        if self.rows and not groups.groups and not groups.too_many:
+            return GapResult(by, metric, 0, reason=f"no prediction has a stratum or feature {by!r}")
         if metric != "mean_score" and self.plan.positive_label is None:
             return GapResult(by, metric, 0, reason=_NO_POSITIVE_LABEL)
-        return self.groups[by].measure(metric)
+        return groups.measure(metric)
 
     def _count(self, columns: Columns, strata: Mapping[str, Strata]) -> None:
         masks: dict[Segment, NDArray[np.bool_]] = {}

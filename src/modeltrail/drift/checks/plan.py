@@ -11,6 +11,7 @@ from modeltrail.drift.policy.states import Subject
 from modeltrail.drift.rows.columns import FieldKey
 from modeltrail.errors import InvalidEventError
 from modeltrail.events.monitors import BiasMonitor, MonitorConfigured, PerformanceMonitor
+from modeltrail.events.refusal import nearest
 
 __all__ = [
     "content_plan",
@@ -72,7 +73,8 @@ def _references(monitor: MonitorConfigured, baseline: Baseline) -> dict[FieldKey
     names = {key.name for key in baseline.references}
     for at, name in enumerate(monitor.fields):
         if name not in names:
-            raise InvalidEventError(f"fields.{at}", name, f"must be a field of the baseline {baseline.id}")
+            expected = f"must be a field of the baseline {baseline.id}{nearest(name, names)}"
+            raise InvalidEventError(f"fields.{at}", name, expected)
     _check_segments(monitor, baseline)
     return {key: each for key, each in baseline.references.items() if not monitor.fields or key.name in monitor.fields}
 
@@ -81,7 +83,8 @@ def _check_segments(monitor: MonitorConfigured, baseline: Baseline) -> None:
     split = {by for by, _ in baseline.segments}
     for at, by in enumerate(monitor.segments):
         if by not in split:
-            raise InvalidEventError(f"segments.{at}", by, f"must be a segment of the baseline {baseline.id}")
+            expected = f"must be a segment of the baseline {baseline.id}{nearest(by, split)}"
+            raise InvalidEventError(f"segments.{at}", by, expected)
 
 
 def segments_of(monitor: MonitorConfigured, baseline: Baseline) -> tuple[Segment, ...]:
