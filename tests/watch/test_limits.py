@@ -74,6 +74,14 @@ def test_what_has_waited_too_long_goes_on_without_those_that_are_slow():
     assert limits(ends, what, now=1600.0) == [Limit(4), Limit(20, ("t.predictions/1",))]
 
 
+def test_what_is_in_the_ledger_and_was_not_read_yet_is_not_late():
+    what = reading((1.0, A, 10), (2.0, A, 20))
+    ends = {A: end(A, 30), B: end(B, 5)}
+    given = {"grace_s": 1.0, "now": 1600.0, "max_wait_s": 900.0}
+    assert find_limits(ends, what, **given, read_through=14) == [Limit(4), Limit(14, ("t.predictions/1",))]
+    assert find_limits(ends, what, **given, read_through=4) == [Limit(4)]
+
+
 def test_entries_are_taken_by_log_time_and_the_rest_keeps_its_hour():
     what = reading((1.0, A, 10, 20), (2.0, B, 15, 25))
     assert (len(what), what.highest, what.oldest) == (4, 25, 1.0)

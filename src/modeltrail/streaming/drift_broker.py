@@ -26,13 +26,22 @@ _PRODUCER_TIME = 0
 class KafkaBroker:
     """Implements `watch.protocols.Broker` with one consumer that belongs to no group.
 
-    `watched` are the topics of predictions and models, `blocks` that of block messages.
+    `watched` are the topics of predictions and models, `blocks` that of block messages, `ticking` that of checks.
     """
 
-    def __init__(self, client_args: Mapping[str, Any], *, cluster: str, watched: Collection[str], blocks: str) -> None:
+    def __init__(
+        self,
+        client_args: Mapping[str, Any],
+        *,
+        cluster: str,
+        watched: Collection[str],
+        blocks: str,
+        ticking: Collection[str] = (),
+    ) -> None:
         self._client_args = dict(client_args)
         self._cluster = cluster
         self._watched = tuple(watched)
+        self._ticking = tuple(ticking)
         self._blocks = blocks
         self._consumer: Any = None
         self._turn = asyncio.Lock()
@@ -53,16 +62,16 @@ class KafkaBroker:
 
     async def _layout(self, consumer: Any) -> Layout:
         found = await consumer._client.fetch_all_metadata()  # noqa: SLF001 - there is no public way to ask
-        numbers = {topic: found.partitions_for_topic(topic) or set() for topic in (*self._watched, self._blocks)}
+        topics = (*self._watched, *self._ticking, self._blocks)
+        numbers = {topic: found.partitions_for_topic(topic) or set() for topic in topics}
         missing = sorted(topic for topic, parts in numbers.items() if not parts)
         if missing:
             raise BrokerUnavailableError(f"the broker does not know {', '.join(missing)} now")
-        return Layout(
-            frozenset(
-                PartitionId(self._cluster, topic, number) for topic in self._watched for number in numbers[topic]
-            ),
-            len(numbers[self._blocks]),
+        watched, ticking = (
+            frozenset(PartitionId(self._cluster, topic, number) for topic in topics for number in numbers[topic])
+            for topics in (self._watched, self._ticking)
         )
+        return Layout(watched, len(numbers[self._blocks]), ticking)
 
     async def _ask(self, question: Callable[[Any], Awaitable[T]]) -> T:
         async with self._turn:

@@ -93,6 +93,7 @@ async def _prepare(settings: Settings, stack: contextlib.AsyncExitStack) -> _Par
     cluster = await check_topics(client_args, settings)
     await asyncio.to_thread(_check_schema, settings)
     watched, blocks = [topic_name(family, prefix) for family in ("predictions", "models")], topic_name(BLOCKS, prefix)
+    ticking = [topic_name("checks", prefix)]
 
     metrics = DriftMetrics()
     ledger = WatchLedger(
@@ -101,7 +102,7 @@ async def _prepare(settings: Settings, stack: contextlib.AsyncExitStack) -> _Par
         tampered=metrics.tampered,
     )
     stack.callback(ledger.close)
-    broker = KafkaBroker(client_args, cluster=cluster, watched=watched, blocks=blocks)
+    broker = KafkaBroker(client_args, cluster=cluster, watched=watched, blocks=blocks, ticking=ticking)
     stack.push_async_callback(broker.stop)
     publisher = KafkaPublisher(client_args, prefix=prefix)
     await publisher.start()

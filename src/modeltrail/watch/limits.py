@@ -31,18 +31,25 @@ class Limit(NamedTuple):
 
 
 def find_limits(
-    ends: Mapping[PartitionId, End], reading: Reading, *, grace_s: float, now: float, max_wait_s: float
+    ends: Mapping[PartitionId, End],
+    reading: Reading,
+    *,
+    grace_s: float,
+    now: float,
+    max_wait_s: float,
+    read_through: int = FOR_EVER,
 ) -> list[Limit]:
     """Return up to where every partition has passed; then, where something has waited too long, up to where it goes.
 
-    The second limit waits for nobody, and ends before what was read less than `max_wait_s` seconds ago.
+    The second limit waits for nobody, and ends before what was read less than `max_wait_s` seconds ago. It does not go
+    beyond `read_through`: what is in the ledger and was not read yet is not late, however long reading takes.
     """
     frontiers = _frontiers(ends, reading, grace_s)
     passed = order.passed(frontiers).through if frontiers else FOR_EVER
     limits = [] if passed is None else [Limit(passed)]
     oldest = reading.oldest
     if oldest is not None and now - oldest > max_wait_s:
-        forced = min(reading.read_by(now - max_wait_s), reading.highest)
+        forced = min(reading.read_by(now - max_wait_s), reading.highest, read_through)
         slow = holding_back(ends, reading, through=forced, grace_s=grace_s)
         if slow:
             limits.append(Limit(forced, tuple(str(partition) for partition in slow)))

@@ -175,6 +175,8 @@ class Layout(NamedTuple):
     """Every partition of the topics `predictions` and `models`."""
     shares: int
     """Partitions of the topic `blocks`: a model belongs to share `crc32(model_id) % shares`."""
+    ticking: frozenset[PartitionId] = frozenset()
+    """Every partition of the topic `checks`, where ticks come from: watched, too, where silence is listened for."""
 
 
 class Idle(NamedTuple):

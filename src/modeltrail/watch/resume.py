@@ -27,7 +27,7 @@ from modeltrail.ledger.chain import Chain, PartitionId
 from modeltrail.watch.catching_up import CatchUp, summed_up
 from modeltrail.watch.protocols import Broker, Clock, Frontier, Idle, LastCheck, Ledger, Since, Told
 
-__all__ = ["Questions", "Resumed", "Unit", "resume"]
+__all__ = ["Questions", "Resumed", "Unit", "listens_for_silence", "resume"]
 
 T = TypeVar("T")
 
@@ -72,13 +72,17 @@ class Patience(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Questions:
-    """Whom to ask, and about what: the partitions that are watched, and the models that this share `serves`."""
+    """Whom to ask, and about what: the partitions that are watched, and the models that this share `serves`.
+
+    `ticking` are partitions that are watched where a monitor listens for silence.
+    """
 
     ledger: Ledger
     broker: Broker
     clock: Clock
     patiently: Patience
     watched: frozenset[PartitionId]
+    ticking: frozenset[PartitionId]
     serves: Callable[[str], bool]
     grace_s: float | None
     read_rows: int
@@ -99,6 +103,8 @@ class Resumed:
     read: dict[Chain, Frontier]
     waiting: list[Told]
     producer_time: bool
+    listens: bool
+    """Whether a monitor of a model that is served listens for silence, or has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +122,10 @@ async def resume(given: Questions) -> Resumed | None:
     """
     ledger, patiently = given.ledger, given.patiently
     ends = await patiently(ledger.frontiers)
-    limit, producer_time = await _passed(given, ends)
+    told = await patiently(partial(ledger.told, ends))
+    changes = [change for part in told for change in part.changes]
+    listens = any(listens_for_silence(change, given.serves) for change in changes)
+    limit, producer_time = await _passed(given, ends, given.watched | given.ticking if listens else given.watched)
     last = await _seen(given, partial(ledger.last_checks, ends))
     if limit is None or last is None:
         return None
@@ -126,8 +135,6 @@ async def resume(given: Questions) -> Resumed | None:
     folds = {
         model_id: fold for model_id, check in newest.items() if (fold := carries.get(Unit.of(check), {}).get("fold"))
     }
-    told = await patiently(partial(ledger.told, ends))
-    changes = [change for part in told for change in part.changes]
     first = {model_id: at for model_id, at in _first_configured(given, changes).items() if model_id not in folds}
     summed = dict.fromkeys(folds, 0) | {model_id: min(at, limit + 1) for model_id, at in first.items()}
     outermost = await _seen(given, partial(ledger.outermost, summed, limit + 1, ends))
@@ -160,7 +167,16 @@ async def resume(given: Questions) -> Resumed | None:
         {**before, **{part.chain: ends[part.chain] for part in told}},
         [part.after(limit) for part in told],
         producer_time,
+        listens,
     )
+
+
+def listens_for_silence(change: Change, serves: Callable[[str], bool]) -> bool:
+    """Return whether a change is a monitor of a model that is served, to which ticks have something to say."""
+    told = change.told
+    if not isinstance(told, MonitorConfigured) or told.silence is None:
+        return False
+    return told.silence.max_gap_s is not None and serves(told.model_id)
 
 
 async def _seen(given: Questions, ask: Callable[[], Awaitable[T | None]]) -> T | None:
@@ -173,9 +189,11 @@ async def _seen(given: Questions, ask: Callable[[], Awaitable[T | None]]) -> T |
     return None
 
 
-async def _passed(given: Questions, ends: Mapping[Chain, Frontier]) -> tuple[int | None, bool]:
+async def _passed(
+    given: Questions, ends: Mapping[Chain, Frontier], watched: frozenset[PartitionId]
+) -> tuple[int | None, bool]:
     """Return up to which log_time no chain can bring an entry any more, and whether producers set the time."""
-    newest = {chain.of: chain for chain in sorted(ends, key=lambda chain: chain.order) if chain.of in given.watched}
+    newest = {chain.of: chain for chain in sorted(ends, key=lambda chain: chain.order) if chain.of in watched}
     if not newest:
         return None, False
     highest = max(ends[chain].log_time for chain in newest.values())
@@ -188,14 +206,14 @@ async def _passed(given: Questions, ends: Mapping[Chain, Frontier]) -> tuple[int
                 ends[newest[of]].log_time if of in newest else None,
                 highest if of in idle else None,
             )
-            for of in given.watched
+            for of in watched
         ).through
 
     reached = through()
     if reached is not None and reached >= highest - NEAR_MS:
         return reached, False
     offsets = await given.patiently(lambda: given.ledger.offsets({chain: ends[chain].seq for chain in newest.values()}))
-    asked: dict[PartitionId, int | None] = dict.fromkeys(given.watched)
+    asked: dict[PartitionId, int | None] = dict.fromkeys(watched)
     asked |= {chain.of: offset for chain, offset in offsets.items()}
     grace_s = 1.0 if given.grace_s is None else given.grace_s
     await given.clock.sleep(grace_s)

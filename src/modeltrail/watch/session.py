@@ -43,8 +43,8 @@ from modeltrail.ledger.chain import Chain, PartitionId
 from modeltrail.watch.limits import End, find_limits, holding_back
 from modeltrail.watch.own_checks import failure, tick
 from modeltrail.watch.protocols import Broker, Clock, Computed, Frontier, Layout, Ledger, Observer, Publisher
-from modeltrail.watch.reading import Reading
-from modeltrail.watch.resume import AT_ONCE, Questions, Unit, resume
+from modeltrail.watch.reading import FOR_EVER, Reading
+from modeltrail.watch.resume import AT_ONCE, Questions, Unit, listens_for_silence, resume
 from modeltrail.watch.set_aside import MOST, SetAside
 
 __all__ = ["Given", "Session", "WatchOptions", "share_of"]
@@ -121,6 +121,9 @@ class Session:
         self._advanced_at: dict[PartitionId, float] = {}
         self._idle_at: dict[PartitionId, float] = {}
         self._producer_time = False
+        self._listens = False
+        """Whether ticks have something to say: then their place in watch order must be known before others are folded,
+        and their chains are waited for."""
         self._layout = Layout(frozenset(), 0)
         self._layout_at = float("-inf")
         self._queue: deque[Closing] = deque()
@@ -166,6 +169,7 @@ class Session:
             given.clock,
             self._patiently,
             self._layout.watched,
+            self._layout.ticking,
             self._serves,
             self._options.grace_s,
             self._options.read_rows,
@@ -191,6 +195,7 @@ class Session:
         self._read.update(resumed.read)
         self._advanced_at.update(dict.fromkeys((chain.of for chain in resumed.read), now))
         self._producer_time = resumed.producer_time
+        self._listens = resumed.listens
         for told in resumed.waiting:
             self._reading.add(told.chain, told.rows, told.changes, at=now)
         given.observer.began(len(self._shares), len({unit.model_id for unit in resumed.carries}))
@@ -224,6 +229,7 @@ class Session:
             grace_s=self._grace_s,
             now=self._given.clock.monotonic(),
             max_wait_s=self._options.max_wait_s,
+            read_through=self._read_through(frontiers),
         ):
             ready = self._reading.take(limit.log_time)
             self._queue.extend(self._watch.feed(ready.rows, ready.changes, incomplete=limit.incomplete))
@@ -247,13 +253,14 @@ class Session:
             # A chain that has not passed the first of what waits must be read on: many entries may have one log_time.
             if known is not None and known.log_time > self._reading.lowest:
                 room -= self._reading.waiting_of(chain)
-            last = min(frontier.seq, first + room - 1)
+            # Of a chain of checks there are no rows: where it was read to is known at its end only.
+            last = frontier.seq if chain.of in self._layout.ticking else min(frontier.seq, first + room - 1)
             # A later epoch may only be read when the one before is: its entries come after those in watch order.
             if last >= first and chain.of not in unfinished:
                 rows, changes = await self._patiently(partial(ledger.read, chain, first, last))
                 self._reading.add(chain, rows, changes, at=clock.monotonic())
                 self._models.update(filter(self._serves, rows.models))
-                # Chains of checks have no rows, and nobody waits for them.
+                self._listens = self._listens or any(listens_for_silence(change, self._serves) for change in changes)
                 log_time = int(rows.log_time[-1]) if len(rows) else frontier.log_time
                 self._read[chain] = Frontier(last, log_time)
                 self._advanced_at[chain.of] = clock.monotonic()
@@ -268,6 +275,17 @@ class Session:
         for chain, read in self._read.items():
             if chain not in frontiers or frontiers[chain].seq < read.seq:
                 raise _OverError  # what was folded of it may never come back: the next session folds what is there
+
+    def _read_through(self, frontiers: Mapping[Chain, Frontier]) -> int:
+        """Return through which log_time all that is in the ledger was read."""
+        through, unfinished = FOR_EVER, set[PartitionId]()
+        for chain in sorted(frontiers, key=lambda chain: (chain.of, chain.order)):
+            known = self._read.get(chain)
+            # A later epoch is not begun before: nobody can say what it will bring, as of what is not in the ledger.
+            if chain.of not in unfinished and (known is None or known.seq < frontiers[chain].seq):
+                unfinished.add(chain.of)
+                through = min(through, -1 if known is None else known.log_time - 1)
+        return through
 
     def _serves(self, model_id: str) -> bool:
         return share_of(model_id, self._layout.shares) in self._shares
@@ -293,7 +311,7 @@ class Session:
     def _ends(self) -> dict[PartitionId, End]:
         newest = {chain.of: chain for chain in sorted(self._read, key=lambda chain: chain.order)}
         ends = {}
-        for partition in self._layout.watched:
+        for partition in self._layout.watched | (self._layout.ticking if self._listens else frozenset()):
             chain = newest.get(partition)
             ends[partition] = End(chain, None if chain is None else self._read[chain], self._idle_at.get(partition))
         return ends

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from modeltrail.drift.statistics.rates import silence_part
 from modeltrail.drift.windows.closing import Closing, learned_baseline_id
 from modeltrail.drift.windows.narrow import NarrowRows
 from modeltrail.drift.windows.watch import Watch
@@ -19,14 +20,14 @@ from modeltrail.events.checks import (
     CheckWindow,
 )
 from modeltrail.events.encode import Event
-from modeltrail.lab.drift.log import PREDICTIONS, Entry, Log, a_baseline, chain_of, rows_of, told_of
-from modeltrail.ledger.chain import PartitionId
+from modeltrail.lab.drift.log import CHECKS, PREDICTIONS, Entry, a_baseline, rows_of, told_of
+from modeltrail.ledger.chain import Chain
 from modeltrail.watch.protocols import Computed
 from modeltrail.watch.resume import Unit
 
-__all__ = ["Published", "computed", "differences", "expected"]
+__all__ = ["Published", "computed", "differences", "expected", "unheard"]
 
-Entries = Mapping[PartitionId, Sequence[Entry]]
+Chains = Mapping[Chain, Sequence[Entry]]
 _NOW = "2026-01-01T00:00:00Z"
 _NONE = "0" * 64
 # Copies cost a tenth of what validation does, and what is copied was valid.
@@ -40,12 +41,12 @@ _AN_ALERT = AlertRaised(
 )  # fmt: skip
 
 
-def computed(closing: Closing, carry: Mapping[str, Any] | None, entries: Entries) -> Computed:
+def computed(closing: Closing, carry: Mapping[str, Any] | None, chains: Chains) -> Computed:
     """Return what comes of a closing: a check that counts its rows, hashes what it started from, and may alert."""
     if closing.kind == "learn":
         learned = a_baseline(closing.model_id, closing.model_version, name=learned_baseline_id(closing))
         return Computed([_event(learned, learned.baseline_id)], None, {})
-    rows = _rows(closing, entries)
+    rows = _rows(closing, chains)
     before = (carry or {}).get("before", "")
     named = closing.baseline
     check = _A_CHECK.model_copy(
@@ -62,6 +63,7 @@ def computed(closing: Closing, carry: Mapping[str, Any] | None, entries: Entries
             "closed_by": closing.closed_by,
             "supersedes": closing.supersedes,
             "incomplete": list(closing.incomplete),
+            "silence": None if closing.silence is None else silence_part(closing.silence, closing.x.log_time),
             "carry": {"before": content_hash({"before": before, "check": closing.check_id}), "fold": closing.fold},
         }
     )
@@ -78,17 +80,18 @@ def _event(data: Any, event_id: str) -> Event:
     return Event(data=data, source=CHECK_SOURCE, actor="watch", subject="m", id=event_id, time=_NOW)
 
 
-def _rows(closing: Closing, entries: Entries) -> int:
+def _rows(closing: Closing, chains: Chains) -> int:
     """Count the window's predictions in the prefixes that the cut names, and require that they are all there."""
     window, rows = closing.window, 0
     upto = window.upto if window.is_run else closing.cut
     wanted = closing.model_id, closing.model_version
-    for partition in PREDICTIONS:
-        chain, there = str(chain_of(partition)), entries.get(partition, ())
-        last = upto.get(chain, -1)
+    for chain, there in chains.items():
+        if chain.of not in PREDICTIONS:
+            continue
+        last = upto.get(str(chain), -1)
         if last >= len(there):
             raise AssertionError(f"the cut names {chain} {last}, which is not in the ledger")
-        for entry in there[window.after.get(chain, -1) + 1 : last + 1]:
+        for entry in there[window.after.get(str(chain), -1) + 1 : last + 1]:
             made = entry.prediction
             if made is None or made[:2] != wanted:
                 continue
@@ -127,6 +130,16 @@ class Published:
         """The checks, by id."""
         return {id_: each for id_, each in self.data.items() if isinstance(each, CheckCompleted)}
 
+    def but_for_waiting(self) -> "Published":
+        """Return the same without what says who was not waited for."""
+        nobody: dict[str, Any] = {"closed_by": None, "incomplete": []}
+        data = {
+            id_: each.model_copy(update=nobody) if isinstance(each, CheckCompleted) else each
+            for id_, each in self.data.items()
+        }
+        texts = {id_: canonical_json(each.model_dump(mode="json")) for id_, each in data.items()}
+        return Published(texts, data, self.repeats_that_differ)
+
     @property
     def digest(self) -> str:
         """SHA-256 over everything, hex."""
@@ -136,26 +149,35 @@ class Published:
         return whole.hexdigest()
 
 
-def expected(log: Log) -> Published:
-    """Return what any run over the log must publish: its entries folded in one go, each check after the one before."""
-    entries = log.entries()
-    rows = [rows_of(chain_of(partition), there) for partition, there in sorted(entries.items())]
-    told = [change for partition, there in entries.items() for change in told_of(chain_of(partition), there)]
+def expected(chains: Chains) -> Published:
+    """Return what any run that leaves these chains must publish: they are folded at once, each check after another."""
     carries: dict[Unit, Mapping[str, Any]] = {}
     events: list[Event] = []
-    for closing in Watch().feed(NarrowRows.concatenate(rows), told):
-        found = computed(closing, carries.get(Unit.of(closing)), entries)
+    for closing in _folded(chains)[1]:
+        found = computed(closing, carries.get(Unit.of(closing)), chains)
         carries[Unit.of(closing)] = found.carry
         events.extend(found.events)
     return Published.of(events)
 
 
+def unheard(chains: Chains, now_ms: int) -> list[str]:
+    """Return the models that are silent by the clock, and no tick says so."""
+    return [f"{each.model_id} is silent since {each.due_ms}" for each in _folded(chains)[0].overdue(now_ms)]
+
+
+def _folded(chains: Chains) -> tuple[Watch, list[Closing]]:
+    rows = [rows_of(chain, there) for chain, there in sorted(chains.items()) if chain.of != CHECKS]
+    told = [change for chain, there in chains.items() for change in told_of(chain, there)]
+    watch = Watch()
+    return watch, watch.feed(NarrowRows.concatenate(rows), told)
+
+
 def differences(ours: Published, theirs: Published) -> list[str]:
-    """Return in words what one run has and the other has not, at most four."""
+    """Return in words what one run has and the other has not, at most four. Ticks count in neither."""
     told = [f"{id_} was published twice, and differs" for id_ in ours.repeats_that_differ]
     for id_ in sorted({*ours.events, *theirs.events}):
         mine, other = ours.events.get(id_), theirs.events.get(id_)
-        if mine == other:
+        if mine == other or getattr((ours.data if mine else theirs.data)[id_], "kind", None) == "tick":
             continue
         data = (ours.data if mine else theirs.data)[id_]
         names = ("kind", "model_id", "model_version", "window", "cut", "rows", "closed_by", "supersedes", "evidence")

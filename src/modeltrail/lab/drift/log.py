@@ -2,7 +2,7 @@
 
 import random
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
@@ -29,6 +29,7 @@ __all__ = [
     "a_baseline",
     "advanced",
     "chain_of",
+    "divided",
     "drawn_log",
     "rows_of",
     "told_of",
@@ -65,6 +66,11 @@ class Log:
     """What is published, in the order of the wall clock: (seconds, partition, entry)."""
 
     script: list[tuple[float, PartitionId, Entry]] = field(default_factory=list)
+    breaks: dict[PartitionId, int] = field(default_factory=dict)
+    """At which offset the second epoch of a partition begins. No record is in both: its place would be before what was
+    checked already, and it would be late."""
+    stuck: PartitionId | None = None
+    """A partition of which nobody can say that it is idle: what is behind its last record waits for `max_wait_s`."""
 
     def at(
         self, seconds: float, partition: PartitionId, *, prediction: Prediction | None = None, told: Data | None = None
@@ -85,10 +91,28 @@ class Log:
             found[partition].append(replace(entry, log_time=max(entry.log_time, before)))
         return found
 
+    def chains(self) -> dict[Chain, Sequence[Entry]]:
+        """Return what each chain holds in the end."""
+        return divided(self.entries(), self.breaks)
+
 
 def chain_of(partition: PartitionId) -> Chain:
-    """Return the only chain of a partition."""
+    """Return the first chain of a partition."""
     return Chain(*partition, 0, 0)
+
+
+def divided(
+    entries: Mapping[PartitionId, Sequence[Entry]], breaks: Mapping[PartitionId, int]
+) -> dict[Chain, Sequence[Entry]]:
+    """Return the chains of partitions, each with its entries."""
+    found: dict[Chain, Sequence[Entry]] = {}
+    for partition, there in entries.items():
+        at = breaks.get(partition)
+        first = chain_of(partition)
+        found[first] = there[:at]
+        if at is not None and len(there) > at:
+            found[first.next_epoch(at)] = there[at:]
+    return found
 
 
 def rows_of(chain: Chain, entries: Sequence[Entry], first: int = 0) -> NarrowRows:
@@ -135,7 +159,11 @@ _WINDOWS: Sequence[dict[str, Any]] = (
 
 
 def drawn_log(seed: int, *, days: int | None = None, a_day: int | None = None, models: int | None = None) -> Log:
-    """Draw a log. Some models stop early, some are watched from late on or never, and partitions are idle for long."""
+    """Draw a log.
+
+    Some models stop early, some are watched from late on or never, some learn what they are compared with, and some are
+    told of when they are silent. Partitions are idle for long, and some begin anew.
+    """
     return _Draw(random.Random(f"log {seed}"), days, a_day, models).log  # noqa: S311 - a simulation wants a seed
 
 
@@ -146,6 +174,9 @@ class _Draw:
         self._days = days or rng.randint(6, 24)
         a_day = a_day or rng.randint(2, 6)
         models = models or rng.randint(1, 3)
+        self._learns = rng.random() < 0.2
+        if self._learns:
+            a_day = max(a_day, 450 // self._days)
         self._ends = {f"m{number}": rng.choice([1.0, 1.0, rng.random()]) * self._days for number in range(models)}
         begins = {model: rng.choice([0.0, 0.0, rng.random()]) * self._days for model in self._ends}
         if models > 1 and rng.random() < 0.2:
@@ -170,12 +201,23 @@ class _Draw:
             if rng.random() < 0.02:
                 self._change(wall, day, number)
         through = EVENT_START_US + (self._days + 9) * DAY_US
+        if rng.random() < 0.15:
+            self._stick(wall)
         for model in self._ends:
             if rng.random() < 0.8:
                 self.log.at(wall + 1, MODELS, told=advanced(model, through))
         # What comes last shows that every partition has gone on.
         for partition in (*PREDICTIONS, MODELS):
-            self.log.at(wall + 2, partition)
+            if partition != self.log.stuck:
+                self.log.at(wall + 2, partition)
+        for partition, there in self.log.entries().items():
+            if rng.random() < 0.15:
+                self.log.breaks[partition] = rng.randint(1, len(there))
+
+    def _stick(self, wall: float) -> None:
+        """Let a partition end in the middle, so that nobody knows whether it has."""
+        self.log.stuck, since = PREDICTIONS[1], self.rng.uniform(0, wall)
+        self.log.script = [line for line in self.log.script if line[1] != self.log.stuck or line[0] < since]
 
     def _record(self, wall: float, partition: PartitionId, day: float) -> None:
         rng = self.rng
@@ -192,11 +234,14 @@ class _Draw:
 
     def _set_up(self, model: str, wall: float) -> None:
         rng, log = self.rng, self.log
-        log.at(wall, MODELS, told=a_baseline(model))
-        a_monitor = MonitorConfigured.model_validate(
-            {"monitor_id": f"{model}-a", "model_id": model, "window": rng.choice(_WINDOWS)}
-        )
-        log.at(wall, MODELS, told=a_monitor)
+        a_monitor = {"monitor_id": f"{model}-a", "model_id": model, "window": rng.choice(_WINDOWS)}
+        if rng.random() < 0.3:
+            a_monitor["silence"] = {"max_gap_s": rng.choice([2, 10, 40])}
+        if self._learns and rng.random() < 0.7:
+            a_monitor["learn"] = {"predictions": 100}
+        else:
+            log.at(wall, MODELS, told=a_baseline(model))
+        log.at(wall, MODELS, told=MonitorConfigured.model_validate(a_monitor))
         if rng.random() < 0.6:
             another = {
                 "monitor_id": f"{model}-b", "model_id": model, "late_horizon": 6,

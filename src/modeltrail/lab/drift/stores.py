@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from modeltrail.drift.windows.closing import Closing
 from modeltrail.drift.windows.narrow import Change, NarrowRows
@@ -21,11 +21,10 @@ from modeltrail.lab.drift.log import (
     WALL_MS,
     Entry,
     Prediction,
-    chain_of,
     rows_of,
     told_of,
 )
-from modeltrail.ledger.chain import Chain, PartitionId
+from modeltrail.ledger.chain import Chain, PartitionId, parse_chain
 from modeltrail.watch.protocols import Computed, Frontier, Idle, LastCheck, Layout, Part, Since, Told
 from modeltrail.watch.resume import Unit
 
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["SHARES", "MemoryBroker", "MemoryClock", "MemoryLedger", "MemoryPublisher", "Unobserved"]
 
 SHARES = 4
+D = TypeVar("D", CheckCompleted, BaselineRegistered)
 Ends = Mapping[Chain, Frontier]
 
 
@@ -55,13 +55,18 @@ class MemoryClock:
 
 
 class Unobserved:
-    """Nobody counts."""
+    """Nobody counts; but where a restart gives up for a fault of its own, that is one of the `problems` of the run."""
+
+    problems: list[str]
 
     def began(self, shares: int, models: int) -> None: ...  # noqa: D102
     def looked(self, *, entries: int, waiting: int, lag: int, models: int) -> None: ...  # noqa: D102
     def checked(self, kind: str, status: str, seconds: float) -> None: ...  # noqa: D102
     def alerted(self, kind: str, transition: str, message: str) -> None: ...  # noqa: D102
-    def failed(self, what: str, error: str) -> None: ...  # noqa: D102
+    def failed(self, what: str, error: str) -> None:  # noqa: D102
+        if "cannot be gone on from" in what:
+            self.problems.append(f"{what}: {error}")
+
     def set_aside(self, errors: Mapping[str, str]) -> None: ...  # noqa: D102
     def tampered(self, error: TamperError) -> None: ...  # noqa: D102
     def waiting(self, dependency: str, error: Exception) -> None: ...  # noqa: D102
@@ -81,47 +86,52 @@ class MemoryLedger:
 
     async def frontiers(self) -> dict[Chain, Frontier]:  # noqa: D102
         await self._answer()
-        world = self._world
-        return {
-            chain_of(partition): Frontier(count - 1, world.log[partition][count - 1].log_time)
-            for partition, count in world.chained.items()
-            if count
-        }
+        there = self._world.chained_chains()
+        return {chain: Frontier(len(entries) - 1, entries[-1].log_time) for chain, entries in there.items() if entries}
 
     async def offsets(self, ends: Mapping[Chain, int]) -> dict[Chain, int]:  # noqa: D102
         await self._answer()
-        return dict(ends)
+        return {chain: chain.first_offset + seq for chain, seq in ends.items()}
 
     async def read(self, chain: Chain, first: int, last: int) -> tuple[NarrowRows, Sequence[Change]]:  # noqa: D102
         await self._answer()
-        entries = self._world.log[chain.of][first : last + 1]
+        entries = self._world.chains()[chain][first : last + 1]
         self._world.rows_read += len(entries)
         if chain.of == CHECKS:
             return NarrowRows.empty(), told_of(chain, entries, first)
         return rows_of(chain, entries, first), told_of(chain, entries, first)
 
-    def _checks(self) -> list[CheckCompleted]:
-        return [entry.told for entry in self._world.chained_entries(CHECKS) if isinstance(entry.told, CheckCompleted)]
+    def _told(self, kind: type[D]) -> list[D]:
+        there = [*self._world.chained_entries(MODELS), *self._world.chained_entries(CHECKS)]
+        return [entry.told for entry in there if isinstance(entry.told, kind)]
+
+    def _of(self, ends: Ends, *partitions: PartitionId) -> list[tuple[Chain, Sequence[Entry]]]:
+        """Return the chains of partitions with their entries up to ends."""
+        chains = self._world.chains()
+        return [(chain, chains[chain][: ends[chain].seq + 1]) for chain in sorted(ends) if chain.of in partitions]
 
     async def published(self, check_ids: Collection[str]) -> dict[str, Mapping[str, Any]]:  # noqa: D102
         await self._answer()
         wanted = set(check_ids)
         # What comes back from a ledger went through JSON.
-        return {
-            check.check_id: json.loads(json.dumps(check.carry)) for check in self._checks() if check.check_id in wanted
+        found: dict[str, Mapping[str, Any]] = {
+            check.check_id: json.loads(json.dumps(check.carry))
+            for check in self._told(CheckCompleted)
+            if check.check_id in wanted
         }
+        learned = {baseline.baseline_id for baseline in self._told(BaselineRegistered)}
+        return found | {check_id: {} for check_id in wanted if f"learned-{check_id}" in learned}
 
     async def last_checks(self, ends: Ends) -> list[LastCheck] | None:  # noqa: D102
         await self._answer()
         if self._world.lacks_rows():
             return None
-        checks = self._world.log[CHECKS][: ends[chain_of(CHECKS)].seq + 1] if chain_of(CHECKS) in ends else []
+        checks = [entry for _, entries in self._of(ends, CHECKS) for entry in entries]
         last: dict[Unit, tuple[tuple[Any, ...], LastCheck]] = {}
         for check in (entry.told for entry in checks):
             if not isinstance(check, CheckCompleted) or check.cut is None or check.window is None:
                 continue
             entry = check.cut.entry
-            partition = next(of for of in (*PREDICTIONS, MODELS) if str(chain_of(of)) == entry.chain)
             found = LastCheck(
                 check.check_id,
                 check.monitor.id,
@@ -130,7 +140,7 @@ class MemoryLedger:
                 check.kind,
                 check.window.label_delay_s or 0,
                 sum(seq + 1 for seq in check.cut.frontier.values()),
-                (chain_of(partition), entry.seq),
+                (parse_chain(entry.chain), entry.seq),
             )
             place = (found.reach, check.window.end or "", check.window.index or 0)
             if Unit.of(found) not in last or place > last[Unit.of(found)][0]:
@@ -140,16 +150,15 @@ class MemoryLedger:
     async def told(self, ends: Ends) -> list[Told]:  # noqa: D102
         await self._answer()
         found = []
-        for chain in (chain_of(MODELS), chain_of(CHECKS)):
-            if chain in ends:
-                entries = self._world.log[chain.of][: ends[chain].seq + 1]
-                rows = rows_of(chain, entries) if chain.of == MODELS else NarrowRows.empty()
-                found.append(Told(chain, rows, told_of(chain, entries)))
+        for chain, entries in self._of(ends, MODELS, CHECKS):
+            rows = rows_of(chain, entries) if chain.of == MODELS else NarrowRows.empty()
+            found.append(Told(chain, rows, told_of(chain, entries)))
         return found
 
     async def entries(self, places: Collection[tuple[Chain, int]]) -> NarrowRows:  # noqa: D102
         await self._answer()
-        found = [(chain, seq, self._world.log[chain.of][seq]) for chain, seq in places if chain.of in PREDICTIONS]
+        chains = self._world.chains()
+        found = [(chain, seq, chains[chain][seq]) for chain, seq in places if chain.of in PREDICTIONS]
         self._world.rows_asked_for += len(found)
         return NarrowRows.concatenate([rows_of(chain, [entry], seq) for chain, seq, entry in found if entry.prediction])
 
@@ -184,8 +193,8 @@ class MemoryLedger:
         return Part(NarrowRows.concatenate([rows_of(chain, [entry], seq) for _, chain, seq, entry in found]), through)
 
     def _predictions(self, ends: Ends) -> Iterator[tuple[Chain, int, Entry, Prediction]]:
-        for chain in (chain_of(partition) for partition in PREDICTIONS if chain_of(partition) in ends):
-            for seq, entry in enumerate(self._world.log[chain.of][: ends[chain].seq + 1]):
+        for chain, entries in self._of(ends, *PREDICTIONS):
+            for seq, entry in enumerate(entries):
                 if entry.prediction is not None:
                     yield chain, seq, entry, entry.prediction
 
@@ -197,8 +206,7 @@ class MemoryLedger:
     async def before(self, log_time: int, ends: Ends) -> dict[Chain, Frontier]:  # noqa: D102
         await self._answer()
         found = {}
-        for chain in (chain_of(partition) for partition in (*PREDICTIONS, MODELS) if chain_of(partition) in ends):
-            entries = self._world.log[chain.of][: ends[chain].seq + 1]
+        for chain, entries in self._of(ends, *PREDICTIONS, MODELS):
             earlier = sum(entry.log_time < log_time for entry in entries)
             if earlier:
                 found[chain] = Frontier(earlier - 1, entries[earlier - 1].log_time)
@@ -208,12 +216,13 @@ class MemoryLedger:
         await self._answer()
         await asyncio.sleep(self._world.rng.uniform(0, 0.05))
         self._require(closing.cut)
-        return computed(closing, carry, self._world.log)
+        return computed(closing, carry, self._world.chains())
 
     def _require(self, cut: Cut) -> None:
-        for partition in (*PREDICTIONS, MODELS):
-            if cut.get(str(chain_of(partition)), -1) >= self._world.chained[partition]:
-                raise AssertionError(f"the cut names what is not in the ledger yet: {partition}")
+        there = {str(chain): len(entries) for chain, entries in self._world.chained_chains().items()}
+        for chain, seq in cut.items():
+            if seq >= there.get(chain, 0):
+                raise AssertionError(f"the cut names what is not in the ledger yet: {chain}")
 
 
 def _outermost(places: list[tuple[Chain, int, Entry]]) -> list[tuple[Chain, int, Entry]]:
@@ -240,13 +249,13 @@ class MemoryBroker:
 
     async def layout(self) -> Layout:  # noqa: D102
         await self._answer()
-        return Layout(frozenset([*PREDICTIONS, MODELS]), SHARES)
+        return Layout(frozenset([*PREDICTIONS, MODELS]), SHARES, frozenset([CHECKS]))
 
     async def idle(self, after: Mapping[PartitionId, int | None]) -> Idle:  # noqa: D102
         await self._answer()
         world = self._world
         idle = {of for of, offset in after.items() if len(world.log[of]) == (-1 if offset is None else offset) + 1}
-        return Idle(frozenset(idle), producer_time=False)
+        return Idle(frozenset(idle - {world.stuck}), producer_time=False)
 
 
 class MemoryPublisher:

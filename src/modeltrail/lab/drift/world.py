@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from modeltrail.events.encode import Event
 from modeltrail.lab.drift.computing import Published
-from modeltrail.lab.drift.log import MODELS, PREDICTIONS, Entry, Log
+from modeltrail.lab.drift.log import MODELS, PREDICTIONS, Entry, Log, divided
 from modeltrail.lab.drift.stores import (
     SHARES,
     MemoryBroker,
@@ -18,12 +18,16 @@ from modeltrail.lab.drift.stores import (
     Unobserved,
 )
 from modeltrail.lab.loop import Process, VirtualLoop
-from modeltrail.ledger.chain import PartitionId
+from modeltrail.ledger.chain import Chain, PartitionId
 from modeltrail.watch.service import WatchOptions, WatchService
 
 __all__ = ["GRACE_S", "Trouble", "Worker", "World", "drawn_trouble"]
 
 GRACE_S = 1.0
+_QUIET_S = 20.0
+"""So long nothing must have happened: a tick is repeated sooner."""
+_STUCK_S = 20.0
+"""How long is waited for a partition that is stuck: longer than a record takes into the ledger."""
 _HIDDEN_S = 0.8
 """How long a record may have its log_time before anybody can read it, at most: less than the grace."""
 
@@ -97,12 +101,12 @@ class World:
         """Entries of the ledger that were read one by one."""
         self.rows_asked_for = 0
         """Predictions that a restart asked for."""
+        self.stuck = log.stuck
         self._source = log
+        self._last_record = 0.0
         self.workers: dict[str, Worker] = {}
         self._shown: dict[PartitionId, float] = {}
-        self._speeds = {
-            partition: self.rng.uniform(0, self.trouble.chain_lag_s) for partition in (*PREDICTIONS, MODELS)
-        }
+        self.speeds = {partition: self.rng.uniform(0, self.trouble.chain_lag_s) for partition in (*PREDICTIONS, MODELS)}
 
     # Log and ledger
 
@@ -110,13 +114,24 @@ class World:
         """Put a record into a partition, where it can be read."""
         entries = self.log[partition]
         before = entries[-1].log_time if entries else 0
+        self._last_record = self.loop.time()
         entries.append(replace(entry, log_time=max(entry.log_time, before)))
-        delay = self.rng.uniform(0, self._speeds.get(partition, self.trouble.chain_lag_s))
+        delay = self.rng.uniform(0, self.speeds.get(partition, self.trouble.chain_lag_s))
         self.loop.after(delay, self._chain, partition, len(entries))
 
     def chained_entries(self, partition: PartitionId) -> Sequence[Entry]:
         """Return what of a partition is in the ledger."""
         return self.log[partition][: self.chained[partition]]
+
+    def chains(self) -> dict[Chain, Sequence[Entry]]:
+        """Return the chains of all that was published, chained or not."""
+        return divided(self.log, self._source.breaks)
+
+    def chained_chains(self) -> dict[Chain, Sequence[Entry]]:
+        """Return the chains that are in the ledger."""
+        return divided(
+            {partition: self.chained_entries(partition) for partition in list(self.log)}, self._source.breaks
+        )
 
     def lacks_rows(self) -> bool:
         """Whether a typed table lacks a row just now."""
@@ -140,8 +155,11 @@ class World:
 
     # The run
 
-    def run(self, *, rest_s: float = 60.0) -> Published:
-        """Play the log with its disturbances, let everything settle, and return what was published."""
+    def run(self, *, rest_s: float = 60.0, settle_s: float = 0.0) -> Published:
+        """Play the log with its disturbances, let everything settle, and return what was published.
+
+        `settle_s`: how much longer to wait, at most, until nothing has happened for long and nothing is left to do.
+        """
         trouble = self.trouble
         for seconds, partition, entry in self._source.script:
             self.loop.after(seconds, self._produce, partition, entry)
@@ -158,10 +176,24 @@ class World:
             at = 0.0
             while every and (at := at + self.rng.expovariate(1 / every)) < end:
                 self.loop.after(at, what)
-        self.loop.run(end + rest_s)
+        until = end + rest_s
+        self.loop.run(until)
+        while not self._at_rest() and settle_s:
+            if until >= end + rest_s + settle_s:
+                self.problems.append("the watch does not come to rest")
+                break
+            until += _QUIET_S / 2
+            self.loop.run(until)
         for worker in self.workers.values():
             self.loop.kill(worker.process)
         return Published.of(self.published)
+
+    def _at_rest(self) -> bool:
+        return (
+            self.loop.time() - self._last_record > _QUIET_S
+            and all(self.chained[partition] == len(there) for partition, there in self.log.items())
+            and all(worker.service.settled for worker in self.workers.values())
+        )
 
     # Fate
 
@@ -225,13 +257,20 @@ class Worker:
         self.process = Process(name)
         self._shares: frozenset[int] = frozenset()
         trouble = world.trouble
-        options = WatchOptions(poll_s=2.0, grace_s=trouble.grace_s, max_wait_s=900, read_rows=trouble.read_rows)
+        observer = world.observer()
+        observer.problems = world.problems
+        options = WatchOptions(
+            poll_s=2.0,
+            grace_s=trouble.grace_s,
+            max_wait_s=900 if world.stuck is None else _STUCK_S,
+            read_rows=trouble.read_rows,
+        )
         self.service = WatchService(
             ledger=world.ledger(world),
             broker=world.broker(world),
             publisher=world.publisher(world),
             clock=MemoryClock(world),
-            observer=world.observer(),
+            observer=observer,
             options=options,
         )
         world.loop.spawn(self.process, self._run(), name=name)
