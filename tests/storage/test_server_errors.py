@@ -1,6 +1,7 @@
 """What a failure of the store means, and that nothing of what rows hold gets out with it."""
 
 import socket
+import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
@@ -208,3 +209,14 @@ def test_a_right_that_is_missing_is_named(grant, said):
     assert said in str(error)
     assert "schemas/clickhouse/access.sql" in str(error)
     assert SECRET not in str(error)
+
+
+@pytest.mark.parametrize(("starting", "kind"), [(True, ConfigurationError), (False, StoreUnavailableError)])
+def test_a_certificate_that_expires_later_is_waited_on(starting, kind):
+    expired = ssl.SSLCertVerificationError("certificate verify failed")
+    expired.verify_message = "certificate has expired"
+    broken = OperationalError("Error executing HTTP request")
+    broken.__cause__ = expired
+    error = translate(broken, starting=starting)
+    assert type(error) is kind
+    assert "certificate has expired" in str(error)

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from aiokafka.errors import KafkaTimeoutError, MessageSizeTooLargeError, UnknownTopicOrPartitionError
 
-from modeltrail.errors import BrokerUnavailableError, InvalidEventError
+from modeltrail.errors import AccessError, BrokerUnavailableError, ConfigurationError, InvalidEventError
 from modeltrail.events.alerts import AlertRaised
 from modeltrail.events.checks import CheckCompleted, CheckReference
 from modeltrail.events.encode import Event
@@ -45,6 +45,7 @@ class Producer:
 
     def __init__(self, errors):
         self.errors = errors
+        self.refused = None
         self.said = []
 
     async def send(self, topic, _value, *, key, headers):
@@ -67,6 +68,8 @@ def broker(monkeypatch):
         producer, given_up = Producer(errors or {}), []
 
         async def start(*_args, **_options):
+            if producer.refused is not None:
+                raise producer.refused
             return producer
 
         async def abandon(producer, *, flush_s):
@@ -104,3 +107,16 @@ async def test_what_is_larger_than_a_topic_takes_can_never_be_sent(broker):
     publisher, _, _ = broker({"t.checks": MessageSizeTooLargeError()})
     with pytest.raises(InvalidEventError, match=r"t\.checks.*must fit a message of this topic"):
         await publisher.publish([*ALERTS, CHECK])
+
+
+@pytest.mark.parametrize("error", [AccessError("wrong password"), ConfigurationError("no TLS")])
+async def test_a_login_that_is_refused_later_is_waited_for(broker, error):
+    publisher, producer, _ = broker()
+    producer.refused = error
+    with pytest.raises(type(error)):
+        await publisher.start()
+    with pytest.raises(BrokerUnavailableError, match=str(error)):
+        await publisher.publish([CHECK])
+    producer.refused = None
+    await publisher.publish([CHECK])
+    assert producer.said[-1] == "acknowledged t.checks"

@@ -128,9 +128,9 @@ def error_code(exc: BaseException) -> int | None:
 def translate(exc: BaseException, *, starting: bool = False, at: str = "") -> ModeltrailError:
     """Return the error of this package that says what to do about `exc`; raise it `from None`.
 
-    With `starting`, a refused login and a read-only user are errors of configuration; later they are waited on,
-    because a password or a profile may be being changed. `at` is the address, `host:port`, for the text.
-    What is neither an error of the store nor of the network is a fault of the program and is raised again as it is.
+    With `starting`, a refused login, a read-only user and a certificate that is not trusted are errors of
+    configuration; later they are waited on, because they may be being changed. `at` is the address,
+    `host:port`, for the text. What is neither an error of the store nor of the network is a fault of the program and is raised again as it is.
     """
     if isinstance(exc, ModeltrailError):
         return exc
@@ -190,9 +190,9 @@ def _by_transport(exc: BaseException, store: str, *, starting: bool) -> Modeltra
         return StoreUnavailableError(f"{store}, or a proxy before it, answers HTTP status {number}")
     for cause in _causes(exc):
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return ConfigurationError(
-                f"the certificate of {store} is not trusted ({cause.verify_message}): set clickhouse.ca_file"
-            )
+            # Later, it has expired or is being changed.
+            kind = ConfigurationError if starting else StoreUnavailableError
+            return kind(f"the certificate of {store} is not trusted ({cause.verify_message}): set clickhouse.ca_file")
         if isinstance(cause, (ssl.SSLError, urllib3.exceptions.SSLError)) and starting:
             return ConfigurationError(f"no TLS connection to {store}: check clickhouse.secure and clickhouse.port")
         if isinstance(cause, urllib3.exceptions.NameResolutionError):

@@ -14,7 +14,7 @@ from typing import Any
 
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
 
-from modeltrail.errors import BrokerUnavailableError, InvalidEventError
+from modeltrail.errors import BrokerUnavailableError, ConfigurationError, InvalidEventError
 from modeltrail.events.encode import Event, encode_binary
 from modeltrail.events.registry import topic_name
 from modeltrail.kafka_client import KAFKA_FAILURES, abandon_producer, start_producer
@@ -62,7 +62,7 @@ class KafkaPublisher:
             for topic, some in groupby(messages, key=itemgetter(0)):
                 try:
                     if self._producer is None:
-                        await self.start()
+                        await self._start_again()
                     async with asyncio.timeout(ACKNOWLEDGEMENT_S):
                         await self._send(topic, [encoded for _, encoded in some])
                 except _TOO_LARGE as error:
@@ -71,6 +71,12 @@ class KafkaPublisher:
                 except KAFKA_FAILURES as error:
                     await self._give_up()
                     raise BrokerUnavailableError(f"{topic}: the broker did not acknowledge: {error!r}") from error
+
+    async def _start_again(self) -> None:
+        try:
+            await self.start()
+        except ConfigurationError as error:  # it was right when the worker started: it is being changed
+            raise BrokerUnavailableError(str(error)) from error
 
     async def _send(self, topic: str, messages: Sequence[_Encoded]) -> None:
         acknowledgements = [

@@ -20,6 +20,7 @@ from typing import Literal
 from modeltrail.drift.windows.closing import Closing
 from modeltrail.errors import (
     AccessError,
+    MissingExtraError,
     ModeltrailError,
     RowsRefusedError,
     SchemaVersionError,
@@ -48,7 +49,9 @@ def outlook_of(error: Exception) -> Outlook:
     if isinstance(error, UnavailableError | AccessError | SchemaVersionError | TamperError):
         return "passes"
     # A query of ours that the store cannot run for what it read is a fault of the query.
-    if isinstance(error, UnknownStoreError | RowsRefusedError) or not isinstance(error, ModeltrailError):
+    if isinstance(error, UnknownStoreError | RowsRefusedError | MissingExtraError) or not isinstance(
+        error, ModeltrailError
+    ):
         return "unforeseen"
     return "data"
 
