@@ -130,7 +130,8 @@ def translate(exc: BaseException, *, starting: bool = False, at: str = "") -> Mo
 
     With `starting`, a refused login, a read-only user and a certificate that is not trusted are errors of
     configuration; later they are waited on, because they may be being changed. `at` is the address,
-    `host:port`, for the text. What is neither an error of the store nor of the network is a fault of the program and is raised again as it is.
+    `host:port`, for the text. What is neither an error of the store nor of the network is a fault of the program and is
+    raised again as it is.
     """
     if isinstance(exc, ModeltrailError):
         return exc
