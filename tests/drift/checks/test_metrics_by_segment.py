@@ -312,6 +312,21 @@ def test_rows_that_come_in_sessions_weigh_less_in_segments_also_where_these_taug
     assert min(alone) < min(together) / 3
 
 
+def test_few_sessions_are_too_few_for_tests_that_are_right_in_large_samples_only():
+    """A hundred rows of an airport that come eight at a time are a dozen: too few for a mean, enough for a share."""
+    baseline = in_sessions(BINARY, 8.0, learned=True)
+    found = monitor_of(baseline, "accuracy", "brier", "auc").check_performance(binary(1, 300)).metrics
+    whole = {each.metric: each.state for each in found if each.segment is None}
+    jfk = {each.metric: each for each in found if each.segment and each.segment.value == "JFK"}
+    assert set(whole.values()) == {"stable"}
+    assert (jfk["accuracy"].state, jfk["accuracy"].reason) == ("stable", None)
+    assert {jfk[name].state for name in ("brier", "auc")} == {"insufficient_data"}
+    assert jfk["brier"].reason == (
+        f"{jfk['brier'].n} rows are worth {jfk['brier'].n / 8:.3g} independent ones, at least 30 are needed"
+    )
+    assert jfk["brier"].value is not None
+
+
 MANY = [f"s{at:02}" for at in range(40)]
 
 

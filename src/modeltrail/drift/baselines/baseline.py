@@ -8,7 +8,7 @@ A baseline is its `baseline.registered` event, and addressed by the SHA-256 of i
 """
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -40,7 +40,7 @@ from modeltrail.events.baselines import (
 from modeltrail.events.canonical import canonical_json, content_hash
 from modeltrail.events.fields import Id
 from modeltrail.events.moment import format_moment
-from modeltrail.events.refusal import refusal_of
+from modeltrail.events.refusal import nearest, refusal_of
 
 __all__ = ["SEGMENT_BINS", "SEGMENT_ROWS", "Baseline", "SegmentKey"]
 
@@ -217,6 +217,8 @@ class Baseline:
         id. InvalidEventError names the field that is not fit for a baseline, or the size of one that is too large for
         an event.
         """
+        segments = _listed("segments", segments)
+        categorical = _listed("categorical", categorical)
         if leave_out:
             columns = _fit(columns, categorical)
         rows = columns.rows
@@ -324,14 +326,24 @@ def _with_values(columns: Columns, references: Sequence[Reference]) -> Columns:
     return Columns(columns.rows, fields, columns.strata)
 
 
+def _listed(option: str, names: object) -> tuple[str, ...]:
+    """Return the names of an option. InvalidEventError for one text, which would be read letter by letter."""
+    if isinstance(names, str | bytes) or not isinstance(names, Iterable):
+        raise InvalidEventError(option, names, f"must be a list of names, as in {option}=[{names!r}]")
+    return tuple(names)
+
+
 def _check_names(columns: Columns, segments: Sequence[str], categorical: Collection[str]) -> None:
     features = {key.name for key in columns.fields if key.role == "feature"}
     for name in segments:
         if name not in features and name not in columns.strata:
-            raise InvalidEventError("segments", name, "must be a feature or a stratum of the sample")
+            known = sorted({*features, *columns.strata})
+            expected = "must be a feature or a stratum of the sample" + nearest(name, known)
+            raise InvalidEventError("segments", name, expected)
     for name in categorical:
         if name not in features:
-            raise InvalidEventError("categorical", name, "must be a feature of the sample")
+            expected = "must be a feature of the sample" + nearest(name, sorted(features))
+            raise InvalidEventError("categorical", name, expected)
     if not any(key.role != "truth" for key in columns.fields):
         raise InvalidEventError("fields", 0, "must be at least one feature, score, label, value or confidence")
 

@@ -24,7 +24,17 @@ from modeltrail.drift.policy.policy import Policy
 from modeltrail.drift.policy.states import Hypothesis, Subject, Trial, Verdict
 from modeltrail.drift.statistics.bias import GapResult, p_beyond_gap
 from modeltrail.drift.statistics.drops import MetricReference, p_beyond_drop, p_beyond_threshold, worsening
-from modeltrail.drift.statistics.metrics import LOWER_IS_BETTER, MetricResult, Share
+from modeltrail.drift.statistics.metrics import (
+    LOWER_IS_BETTER,
+    MIN_CLASS,
+    MIN_ROWS,
+    Area,
+    Macro,
+    Mean,
+    MetricResult,
+    Share,
+)
+from modeltrail.drift.statistics.multiclass import MIN_OF_CLASS
 from modeltrail.events.baselines import ReferenceMetric
 from modeltrail.events.checks import CheckGap, CheckGroup, CheckMetric
 from modeltrail.events.monitors import BiasMonitor, PerformanceMonitor
@@ -94,6 +104,8 @@ def metric_figure(
         reason = f"the truth of {percent(judged.coverage)} of the predictions is known, {asked.min_coverage:.0%} needed"
     elif reason is None and asked.threshold is None and known is None:
         reason = _UNKNOWN if segment is None or result.classes is None else _OTHER_CLASSES.format(result.classes)
+    elif reason is None and segment is not None:
+        reason = _too_few(result, phi)
     p = hypothesis = None
     if reason is None and result.value is not None:
         if asked.threshold is not None:
@@ -121,6 +133,26 @@ def metric_figure(
         coverage=judged.coverage,
     )
     return Figure(subject, part, hypothesis, _metric_sentence(subject, part, when), short, empty)
+
+
+def _too_few(result: MetricResult, phi: float) -> str | None:
+    """Return why rows of a segment, which come phi at a time, do not carry a test that asks for so many; else None.
+
+    What is normal in large samples is not in nine sessions of five. Shares are tested exactly, however few.
+    """
+    match result.basis:
+        case Mean(rows):
+            least = MIN_ROWS
+        case Area(positives, negatives):
+            rows, least = min(positives, negatives), MIN_CLASS
+        case Macro(sizes):
+            rows, least = min(sizes), MIN_OF_CLASS
+        case _:
+            return None
+    worth = rows / phi
+    return (
+        None if worth >= least else f"{rows} rows are worth {worth:.3g} independent ones, at least {least} are needed"
+    )
 
 
 def _known(
