@@ -37,9 +37,10 @@ OUTCOME_LEAD_MS = 86_400_000
 earlier cannot be about it, and need not be read."""
 
 _CONFIDENCE = FieldKey("confidence", "confidence")
-_OF_ITSELF = 5
+_OF_ITSELF = 3
 """A row weighs as much as so many fields: with many fields, fewer rows are read at a time."""
 _LEAST = 1000
+_FOR_THE_JOIN = frozenset({"prediction_id", "is_known"})
 _NAMES_MAX = 100_000
 """Bytes of names that fit the parameters of a query: the server takes 128 KiB."""
 
@@ -139,25 +140,32 @@ def _read(reader: Reader, scope: Scope, wanted: Wanted, *, labelled: bool) -> It
             aside.append(rows.filter(again))
             rows = rows.filter(pa.compute.invert(again))
         if rows.num_rows:
-            yield _chunk(rows, wanted, parameters["features"], labelled=labelled)
+            rows, duplicates = _each_once(rows)
+            yield _chunk(rows, duplicates, wanted, parameters["features"], labelled=labelled)
     rows = pa.concat_tables(aside) if aside else None
     if rows is not None and rows.num_rows:
-        yield _chunk(rows, wanted, parameters["features"], labelled=labelled)
+        rows, duplicates = _each_once(rows)
+        yield _chunk(rows, duplicates, wanted, parameters["features"], labelled=labelled)
 
 
 def _of_window(rows: Any, piece: Piece) -> Any:
-    """Return rows with the ranks that their chains have in the whole window."""
+    """Return what is looked at of rows, with the ranks that their chains have in the whole window."""
+    rows = rows.select([name for name in rows.column_names if name not in _FOR_THE_JOIN])
     at = rows.schema.get_field_index("rank")
     ranks = piece.ranks[np.asarray(rows.column(at).to_numpy(), dtype=np.intp)]
     return rows.set_column(at, "rank", pa.array(ranks))
 
 
-def _chunk(rows: Any, wanted: Wanted, features: Sequence[str], *, labelled: bool) -> Chunk:
+def _each_once(rows: Any) -> tuple[Any, int]:
+    """Return the first row of each event, in watch order, and how many repeats were left out."""
     table = rows.combine_chunks()
-    del rows
     chosen, duplicates = _first_of_each(table)
-    if not np.array_equal(chosen, np.arange(table.num_rows)):
-        table = table.take(pa.array(chosen))
+    if np.array_equal(chosen, np.arange(table.num_rows)):
+        return table, duplicates
+    return table.take(pa.array(chosen)), duplicates
+
+
+def _chunk(table: Any, duplicates: int, wanted: Wanted, features: Sequence[str], *, labelled: bool) -> Chunk:
     column = {name: _whole(table.column(name)) for name in table.column_names}
     of_feature = dict(zip(features, _scalars(column, "feature", len(features)), strict=True))
     of_stratum = dict(zip(wanted.by, _scalars(column, "strata", len(wanted.by)), strict=True))

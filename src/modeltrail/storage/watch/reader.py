@@ -40,7 +40,7 @@ class Reader:
         *,
         memory: int = _MEMORY,
         threads: int = 2,
-        rows_at_once: int = 200_000,
+        rows_at_once: int = 100_000,
         replicated: bool = False,
     ) -> None:
         self._client = client
