@@ -1,6 +1,6 @@
 """One check of one window: what is needed, what is compared, and the result with a sentence for people.
 
-plan, content     what a check has to count, and what was counted
+plan, content     what a check has to count, and what was counted; judged: against the truth, by segment
 check             all of it in one call; fields, figures: its parts
 wording           sentences; fitting makes a result fit into an event
 results           what comes out
