@@ -5,6 +5,7 @@ import logging
 from prometheus_client import generate_latest
 
 from modeltrail.errors import StoreUnavailableError, TamperError
+from modeltrail.streaming import drift_metrics
 from modeltrail.streaming.drift_metrics import DriftMetrics
 from modeltrail.streaming.drift_worker import _not_ready
 
@@ -62,7 +63,7 @@ def test_an_answer_to_one_question_does_not_say_that_another_is_answered():
     assert failing(metrics) == {}
 
 
-def test_a_tampered_chain_is_told_of(caplog):
+def test_a_tampered_chain_is_told_of_until_it_was_mended(caplog, monkeypatch):
     metrics = DriftMetrics()
     for _ in range(3):
         metrics.tampered(TamperError("c/t/0/0-0", 7, "two different entries stand at this position"))
@@ -73,3 +74,6 @@ def test_a_tampered_chain_is_told_of(caplog):
     (record,) = caplog.records
     assert record.levelname == "CRITICAL"
     assert "reads nothing behind this position" in record.getMessage()
+    monkeypatch.setattr(drift_metrics, "TAMPERED_S", -1.0)
+    assert failing(metrics) == {}
+    assert count(metrics, "modeltrail_drift_tampered_chains") == 0

@@ -18,6 +18,9 @@ _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 REPEAT_S = 30.0
 """A condition that lasts is logged again after this many seconds."""
 
+TAMPERED_S = 300.0
+"""Seconds for which it is held against a chain that it contradicted itself: as long as it does, it is told again."""
+
 NAMED = 10
 """Models that are named in the log, of those that wait at one time."""
 
@@ -29,7 +32,7 @@ class DriftMetrics:
         self.registry = registry or CollectorRegistry()
         self.unavailable: dict[str, str] = {}
         self.aside: dict[str, str] = {}
-        self.tampered_chains: dict[str, str] = {}
+        self._tampered_at: dict[str, tuple[float, str]] = {}
         self._logged: dict[str, float] = {}
         self._checks = Counter(
             "modeltrail_drift_checks_total", "Checks published", ["kind", "status"], registry=self.registry
@@ -60,6 +63,7 @@ class DriftMetrics:
             "Chains of the ledger that are read up to a position only at which two entries stand",
             registry=self.registry,
         )
+        self._tampered.set_function(lambda: float(len(self.tampered_chains)))
         self._looked = Gauge(
             "modeltrail_drift_last_look_timestamp_seconds",
             "When the ledger was last read to its end",
@@ -106,10 +110,15 @@ class DriftMetrics:
             logger.info("going on: %s is checked again", model_id)
         self.aside = dict(errors)
 
+    @property
+    def tampered_chains(self) -> dict[str, str]:
+        """What contradicts itself in which chain, as far as it was told of lately: it may have been mended."""
+        since = time.monotonic() - TAMPERED_S
+        return {chain: what for chain, (at, what) in self._tampered_at.copy().items() if at >= since}
+
     def tampered(self, error: TamperError) -> None:
         """See `Observer.tampered`. Also told of a chain that is read up to a fork only, from another thread."""
-        self.tampered_chains = {**self.tampered_chains, error.chain: str(error)}
-        self._tampered.set(len(self.tampered_chains))
+        self._tampered_at[error.chain] = time.monotonic(), str(error)
         if self._is_due(f"tampered {error.chain}"):
             logger.critical("%s; the watch reads nothing behind this position, see `modeltrail verify`", error)
 
