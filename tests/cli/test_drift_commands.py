@@ -163,6 +163,12 @@ def test_an_alert_is_listed_explained_and_computed_again(run, shown):
     (field,) = explained["fields"]
     assert sum(each["current"] for each in field["bins"]) == pytest.approx(1)
     assert worth["alert_id"] != delay["alert_id"]
+    assert not explained["from_start"]
+    for alert in (delay, worth):
+        code, whole, _ = run("drift", "explain", alert["alert_id"], "--from-start")
+        assert (code, whole["identical"], whole["from_start"]) == (0, True, True)
+    assert "--from-start proves both" in shown("drift", "explain", delay["alert_id"], "--recompute")
+    assert "Nothing is taken over" in shown("drift", "explain", delay["alert_id"], "--from-start")
 
     text = shown("drift", "explain", explained["check"]["check_id"], "--field", "dep_delay")
     assert explained["check"]["cut"]["entry"]["chain"] in text

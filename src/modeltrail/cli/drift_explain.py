@@ -37,6 +37,13 @@ def explain(
     recompute: Annotated[
         bool, typer.Option("--recompute", help="Compute it again from the ledger, with the recorded parameters.")
     ] = False,
+    whole: Annotated[
+        bool,
+        typer.Option(
+            "--from-start",
+            help="Compute it again from the first entry of the ledger on, with every check before it. Takes longer.",
+        ),
+    ] = False,
     field: Annotated[
         str | None, typer.Option("--field", metavar="NAME", help="Of a check: draw this field (default: what moved).")
     ] = None,
@@ -47,7 +54,10 @@ def explain(
     """Show what an alert or a check follows from: window, cut, statistics, and reference against current.
 
     With --recompute everything is computed from the ledger up to the recorded cut, by the recorded monitor and
-    baseline. Ends with 0 if that is identical to the last digit, with 3 if anything differs, and names it.
+    baseline: every number, state and alert event. Taken over is at which entry the window closed, and from the check
+    before it which alerts were open. With --from-start nothing is taken over: every entry is read again in watch
+    order, and every check that led to this one computed again. Ends with 0 if that is identical to the last digit,
+    with 3 if anything differs, and names it.
     """
     from modeltrail.cli.drift_recompute import recompute_check
     from modeltrail.cli.drift_records import open_records
@@ -66,14 +76,15 @@ def explain(
         document["fields"] = _show_fields(out, records, check, field, alert)
         _show_figures(out, check, alert)
         done: list[Recomputed] = []
-        if recompute:
+        if recompute or whole:
             with out.progress("computing again", total=len(checks), unit="checks") as meter:
                 for each in checks:
-                    done.append(recompute_check(records.reader, each))
+                    done.append(recompute_check(records.reader, each, whole=whole))
                     meter.advance()
+            document["from_start"] = whole
             document["recomputed"] = [each.as_json() for each in done]
             document["identical"] = all(each.identical for each in done)
-    _show_recomputed(out, done)
+    _show_recomputed(out, done, whole=whole)
     out.result(document)
     if not all(each.identical for each in done):
         raise typer.Exit(_DIFFERS)
@@ -329,7 +340,7 @@ def _interval(low: float | None, high: float | None) -> str:
     return "" if low is None or high is None else f"{low:.4g} to {high:.4g}"
 
 
-def _show_recomputed(out: Output, done: "list[Recomputed]") -> None:
+def _show_recomputed(out: Output, done: "list[Recomputed]", *, whole: bool) -> None:
     from modeltrail.cli.drift_recompute import table_of
 
     if not done:
@@ -346,5 +357,9 @@ def _show_recomputed(out: Output, done: "list[Recomputed]") -> None:
             out.table(["member", "recorded", "computed"], table_of(each.found))
     if all(each.identical for each in done):
         out.line("IDENTICAL: computed from the ledger, to the last digit.", style="bold green")
+        if whole:
+            out.line("  Nothing is taken over: every entry was read in watch order, with all checks before.")
+        else:
+            out.line("  Taken over: what closed it, and the state of the alerts before; --from-start proves both.")
     else:
         out.line("DIFFERENT: this is not what follows from the ledger.", style="bold red")

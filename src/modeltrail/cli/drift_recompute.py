@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from modeltrail.drift.checks.check import VERSIONS
 from modeltrail.errors import NotVerifiableError
+from modeltrail.storage.watch.from_start import from_start
 from modeltrail.storage.watch.recompute import recompute
 from modeltrail.storage.watch.records import read_events
 
@@ -55,15 +56,19 @@ class Recomputed:
         }
 
 
-def recompute_check(reader: "Reader", check: "CheckCompleted") -> Recomputed:
+def recompute_check(reader: "Reader", check: "CheckCompleted", *, whole: bool = False) -> Recomputed:
     """Compute a check from the ledger up to its cut, and compare it and its alert events with what was recorded.
 
+    `whole`: from the first entry of the ledger on, with all checks before it.
     NotVerifiableError for a check that follows from no window (a tick), and where something is not in the ledger.
     """
     try:
-        result, _ = recompute(reader, check)
+        result = from_start(reader, check) if whole else recompute(reader, check)[0]
     except ValueError as error:
         raise NotVerifiableError(f"check {check.check_id}: cannot be computed again: {error}") from error
+    if result is None:
+        entry = "" if check.cut is None else f"{check.cut.entry.chain} seq {check.cut.entry.seq}"
+        return Recomputed(check.check_id, found=[Difference("cut", f"closed by {entry}", "closes no such window")])
     done = Recomputed(check.check_id, rows=result.check.rows, alerts=len(result.alerts))
     said, found = (_plain(each.model_dump(exclude=set(_NO_INPUT_DECIDES))) for each in (check, result.check))
     done.found.extend(differences(said, found))

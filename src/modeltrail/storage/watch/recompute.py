@@ -1,8 +1,10 @@
 """A check again, years later: from its own words back to the closing, and from the ledger to the result.
 
-What a check says about monitor, baseline, window and cut is all that is taken from it. Earlier windows are counted
-again, each at its own cut. What the check before it carried is the state of the alerts then; it is taken from that
-check, which can be computed again in the same way.
+Proven is what follows from the ledger up to the cut: numbers, states, and the alerts that were raised and resolved.
+Earlier windows are counted again, each at its own cut.
+
+Taken over are, from the check, its window and cut, what closed it, and the fold that a restart goes on from; from the
+one before it, the state of the alerts. `from_start` proves these, too.
 """
 
 from collections.abc import Mapping
@@ -20,7 +22,7 @@ from modeltrail.storage.watch.frontiers import Frontiers
 from modeltrail.storage.watch.reader import Reader
 from modeltrail.storage.watch.records import check_before, read_baseline, read_checks, read_monitor
 
-__all__ = ["closing_of", "recompute"]
+__all__ = ["closing_of", "differing", "recompute"]
 
 _NOT_INPUT = {"duration_ms", "versions"}
 """Members of a check that no input decides."""
@@ -88,8 +90,13 @@ def recompute(reader: Reader, check: CheckCompleted) -> tuple[CheckResult, list[
         rows_before=sum(each.rows for each in superseded.values()),
         frontiers=frontiers,
     )
-    said, found = check.model_dump(), result.check.model_dump()
-    return result, sorted(name for name in said if name not in _NOT_INPUT and said[name] != found[name])
+    return result, differing(check, result.check)
+
+
+def differing(check: CheckCompleted, found: CheckCompleted) -> list[str]:
+    """Return the names of the members in which two checks differ, but for those that no input decides."""
+    said, computed = check.model_dump(mode="json"), found.model_dump(mode="json")
+    return sorted(name for name in said if name not in _NOT_INPUT and said[name] != computed[name])
 
 
 def _earlier(reader: Reader, check: CheckCompleted, frontiers: Frontiers) -> list[WindowCounts]:
