@@ -54,6 +54,14 @@ BAD = {
     ),
     "no error at all": ({"policy": {"fdr": 0}}, "data.policy.fdr: 0: must be greater than 0"),
     "a preset that is none": ({"policy": {"preset": "strict"}}, 'data.policy.preset: "strict": must be one of'),
+    "a misspelt preset": (
+        {"policy": {"preset": "sensitiv"}},
+        "data.policy.preset: \"sensitiv\": must be one of 'default', 'sensitive' or 'tolerant'; did you mean 'sensitive'?",
+    ),
+    "a misspelt metric": (
+        {"performance": [{"metric": "acu", "max_drop": 0.1}, {"metric": 1}]},
+        "data.performance.0.metric: \"acu\": must be one of 'accuracy', 'error_rate', 'precision', 'recall', 'f1', 'auc', 'brier', 'log_loss', 'mape', 'mae' or 'rmse'; did you mean 'auc'? (",
+    ),
     "no limit": ({"performance": [{"metric": "auc"}]}, "data.performance.0.max_drop: missing: max_drop or threshold: one of them is required"),
     "two limits": (
         {"performance": [{"metric": "auc", "max_drop": 0.1, "threshold": 0.5}]},

@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Any
@@ -14,6 +15,9 @@ __all__ = ["ABSENT", "PRESENT", "ReasonClass", "RefusedError", "nearest", "refus
 
 _SHOWN_MAX = 80
 _INT64_BITS = 63
+_ALIKE = 0.65
+"""Likeness of a word of few letters: `acu` is meant as `auc`, while `ternary` is not meant as `binary`."""
+_QUOTED = re.compile(r"'([^']*)'")
 
 
 class ReasonClass(StrEnum):
@@ -175,6 +179,8 @@ def refusal_of(error: ValidationError, where: str, fields: Iterable[str]) -> Ref
         expected = PATTERNS[context["pattern"]]
     else:
         expected = _EXPECTED[kind].format(**context) if kind in _EXPECTED else first["msg"]
+        if kind == "literal_error" and isinstance(value, str):
+            expected += nearest(value, _QUOTED.findall(context["expected"]), cutoff=_ALIKE)
         if expected == "must be an object" and isinstance(value, str) and value.lstrip().startswith("{"):
             expected += ", and is a string that holds one: it was encoded twice"
     if kind == "missing":

@@ -149,6 +149,38 @@ def test_a_setting_that_cannot_be_right_is_refused_by_name(settings, named):
     assert named in refused.value.field
 
 
+SPLIT = Baseline.from_frame(frame(0, 500), model_id="flights", model_version="1.0.0", segments=["origin"])
+SHORT = f"{SPLIT.sha256[:12]}..."
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"fields": ["delai"]}, f"fields.0: 'delai': must be a field of the baseline {SHORT}; did you mean 'delay'?"),
+        (
+            {"fields": ["delay", "x"]},
+            f"fields.1: 'x': must be a field of the baseline {SHORT}; there are delay, label, origin, score",
+        ),
+        ({"segments": ["orgin"]}, f"must be a segment of the baseline {SHORT}; did you mean 'origin'?"),
+        ({"segments": ["delay"]}, f"{SHORT}; make a baseline with `--segment delay` (segments=['delay'] in Python)"),
+        ({"segments": "origin"}, "monitor.segments: 'origin': must be a list"),
+        ({"performance": [{"metric": "acu", "max_drop": 0.1}]}, "; did you mean 'auc'?"),
+        ({"policy": {"preset": "sensitiv"}}, "; did you mean 'sensitive'?"),
+    ],
+)
+def test_the_nearest_name_is_said_or_what_to_do(settings, words):
+    with pytest.raises(InvalidEventError) as refused:
+        Monitor(SPLIT, **settings)
+    assert words in str(refused.value)
+
+
+def test_what_is_no_baseline_is_refused_with_how_to_make_one():
+    with pytest.raises(
+        InvalidEventError, match=r"^baseline: 'a dict': must be a Baseline; make one with Baseline.from"
+    ):
+        Monitor(frame(1))
+
+
 def test_presets_and_numbers_of_the_policy_are_in_the_result():
     result = Monitor(BASELINE, policy={"preset": "tolerant", "fdr": 0.1}, thresholds={"psi_warning": 0.2}).check(
         frame(1)

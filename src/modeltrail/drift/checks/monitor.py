@@ -47,6 +47,9 @@ class Monitor:
     """
 
     def __init__(self, baseline: Baseline, **settings: Any) -> None:
+        if not isinstance(baseline, Baseline):
+            expected = "must be a Baseline; make one with Baseline.from_frame(frame, model_id=..., model_version=...)"
+            raise InvalidEventError("baseline", f"a {type(baseline).__name__}", expected)
         self.baseline = baseline
         content = {
             "monitor_id": f"{baseline.model_id}-local",

@@ -3,6 +3,8 @@
 Data is compared when a window closes; metrics and gaps when the labels of their delay are due.
 """
 
+from collections.abc import Iterable
+
 from modeltrail.drift.baselines.baseline import Baseline
 from modeltrail.drift.baselines.reference import Reference
 from modeltrail.drift.checks.content import ContentPlan, CountKey, Segment
@@ -23,6 +25,9 @@ __all__ = [
     "segments_of",
     "watched_subjects",
 ]
+
+_NAMED = 8
+"""So many fields are named where none has a name like that which was asked for."""
 
 
 def policy_of(monitor: MonitorConfigured) -> Policy:
@@ -73,8 +78,8 @@ def _references(monitor: MonitorConfigured, baseline: Baseline) -> dict[FieldKey
     names = {key.name for key in baseline.references}
     for at, name in enumerate(monitor.fields):
         if name not in names:
-            expected = f"must be a field of the baseline {baseline.id}{nearest(name, names)}"
-            raise InvalidEventError(f"fields.{at}", name, expected)
+            expected = f"must be a field of the baseline {baseline.short_id}"
+            raise InvalidEventError(f"fields.{at}", name, expected + _nearest_of(name, names))
     _check_segments(monitor, baseline)
     return {key: each for key, each in baseline.references.items() if not monitor.fields or key.name in monitor.fields}
 
@@ -83,8 +88,18 @@ def _check_segments(monitor: MonitorConfigured, baseline: Baseline) -> None:
     split = {by for by, _ in baseline.segments}
     for at, by in enumerate(monitor.segments):
         if by not in split:
-            expected = f"must be a segment of the baseline {baseline.id}{nearest(by, split)}"
-            raise InvalidEventError(f"segments.{at}", by, expected)
+            expected = f"must be a segment of the baseline {baseline.short_id}"
+            # Where the name is right, the baseline is at fault: it was made without groups.
+            hint = (
+                nearest(by, sorted(split)) or f"; make a baseline with `--segment {by}` (segments=[{by!r}] in Python)"
+            )
+            raise InvalidEventError(f"segments.{at}", by, expected + hint)
+
+
+def _nearest_of(name: str, names: Iterable[str]) -> str:
+    known = sorted(names)  # the sentence stands in checks, which have to come out the same again
+    more = f" and {len(known) - _NAMED:,} more" if len(known) > _NAMED else ""
+    return nearest(name, known) or f"; there are {', '.join(known[:_NAMED])}{more}"
 
 
 def segments_of(monitor: MonitorConfigured, baseline: Baseline) -> tuple[Segment, ...]:
