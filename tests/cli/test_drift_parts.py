@@ -217,6 +217,34 @@ def test_a_dry_run_of_a_baseline_needs_no_server(capsys, tmp_path):
     assert "--from FILE, or --ledger" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("text", "warned"),
+    [
+        ("a,b\n1,x\n", ["has 1 row: what is usual cannot be told from chance"]),
+        ("a,b\n" + "7,x\n" * 100, ["every field is constant (a, b): any other value"]),
+        ("a,b\n" + "7,x\n" * 99, ["has 99 rows", "every field is constant"]),
+        (
+            "a;b\n" + "1;2\n3;4\n" * 50,
+            ["the only field is named 'a;b': if the file is separated by semicolons, write it with commas"],
+        ),
+        ("a,b\n" + "7,x\n8,x\n" * 50, []),
+        ("a\n" + "7\n\n" * 100, ["every field is constant (a)"]),
+        ("a,b\n" + "7,1\n,1\n" * 50, []),
+        ("a;b,c\n" + "1,2\n3,4\n" * 50, []),
+    ],
+)
+def test_an_odd_baseline_is_made_with_a_warning(capsys, tmp_path, text, warned):
+    path = str(written(tmp_path, text))
+    assert main(["baseline", "add", "--model", "m", "--version", "1", "--from", path, "--dry-run", "--json"]) == 0
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["baseline"]["rows"] > 0
+    lines = printed.err.splitlines()
+    assert len(lines) == len(warned)
+    for line, words in zip(lines, warned, strict=True):
+        assert line.startswith("warning: ")
+        assert words in line
+
+
 # Folds
 
 

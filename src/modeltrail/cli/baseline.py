@@ -155,6 +155,7 @@ def add(
         with named_by_options(_given(None, None, None, positive, baseline_id, None), where="data"):
             made = _from_ledger(settings, model, version, span, **options)
     event = made.to_event()
+    _warn(out, event)
     if dry_run:
         show_baseline(out, event)
         out.line("Nothing was published (--dry-run).")
@@ -164,6 +165,13 @@ def add(
     show_baseline(out, event)
     out.line(f"Published to {delivery.topic}/{delivery.partition}, offset {delivery.offset}.", style="green")
     out.result({"published": True, **summary(event), "event": place(delivery)})
+
+
+def _warn(out: Output, event: "BaselineRegistered") -> None:
+    from modeltrail.cli.baseline_odd import oddities
+
+    for sentence in oddities(event):
+        out.warning(sentence)
 
 
 def list_baselines(
