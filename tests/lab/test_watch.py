@@ -22,10 +22,10 @@ WITHIN = {
     "nobody-ticks": 20,
     "nobody-waits": 120,
     "one-number-cut": 40,
-    "runs-without-a-cut": 150,
+    "runs-without-a-cut": 60,
     "silence-forgotten": 60,
     "sums-up-too-much": 20,
-    "ticks-when-they-come": 150,
+    "ticks-when-they-come": 90,
 }
 
 
@@ -59,7 +59,7 @@ def test_many_entries_of_one_moment_and_memory_for_fewer(seed):
     assert world.problems == []
 
 
-@pytest.mark.parametrize("seed", [1, 3, 5, 8, 9])  # logs that last for minutes; models without monitor, and by count
+@pytest.mark.parametrize("seed", [1, 2, 5, 7, 8, 9])  # logs that last for minutes; models without monitor, and by count
 def test_a_restart_reads_little_of_what_was_checked(seed):
     quiet = World(a_log(seed))
     quiet.run()
@@ -67,7 +67,8 @@ def test_a_restart_reads_little_of_what_was_checked(seed):
     assert differences(restarted.run(settle_s=600.0), expected(restarted.chains())) == []
     assert restarted.deaths > 7
     # From the first entry on, each of these sessions would have read half of the log on average.
-    assert restarted.rows_read - quiet.rows_read < restarted.deaths * quiet.rows_read / 3
+    more = restarted.rows_read - quiet.rows_read + restarted.rows_asked_for
+    assert more < restarted.deaths * quiet.rows_read / 4
 
 
 def test_the_command_says_which_seed_failed_and_how_to_repeat_it():

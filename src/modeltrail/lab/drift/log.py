@@ -183,7 +183,7 @@ class _Draw:
             begins.pop("m1")  # is never watched
         idle_from, idle_to = sorted(rng.uniform(0, self._days) for _ in range(2))
         pauses = [rng.uniform(0, self._days) for _ in range(rng.choice([0, 0, 1, 2]))]
-        per_second = rng.choice([2.0, 6.0, 6.0, 20.0])
+        per_second = rng.choice([0.3, 2.0, 6.0, 6.0, 20.0])
         wall = 1.0
         for number in range(self._days * a_day):
             day = number / a_day
