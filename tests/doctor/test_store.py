@@ -1,10 +1,15 @@
 """What the doctor says of the store: schema, constraints, rights, disk."""
 
+import time
+
 import pytest
 
 from modeltrail.doctor.rights import UserRole
 from modeltrail.embedded.credentials import Role
+from modeltrail.events.judge import Judgement
+from modeltrail.ledger.chain import Chain
 from modeltrail.storage.client import connect
+from tests.storage.maker import ChainMaker, insert
 
 
 def alter(installation, *statements):
@@ -72,6 +77,37 @@ async def test_a_ledger_that_is_not_replicated_as_the_settings_say_fails(shared,
     seen = await doctor(shared, MODELTRAIL_CLICKHOUSE__REPLICATED="true")
     assert seen.outcome("store.ledger_table") == "fail"
     assert seen["store.ledger_table"].fix == "set clickhouse.replicated = false"
+
+
+async def test_refused_records_are_a_warning_with_their_number_topic_and_reason(embedded, doctor):
+    seen = await doctor(embedded, user=Role.READER, probe=False)
+    assert seen.outcome("store.rejections") == "pass"
+    topic = "modeltrail.outcomes"
+    log = ChainMaker(Chain("a", topic, 0, 0, 0))
+    late = Judgement("rejected", "data.observed_at: missing: is required", "invalid_data", "binary")
+    for number in range(3):
+        log.judged(late, b"%d" % number)
+    log.judged(Judgement("rejected", "not JSON", "not_json", ""), b"x")
+    again = log.next_epoch(4)
+    again.judged(late, b"3")
+    old = ChainMaker(Chain("b", topic, 0, 0, 0))
+    old.judged(late, b"0")
+    client = connect(embedded.settings(Role.WRITER).clickhouse)
+    try:
+        for row in (*log.rows, *again.rows):
+            insert(client, [row], appended_at=time.time_ns() // 1_000_000)
+        insert(client, old.rows)  # 2023
+    finally:
+        client.close()
+    seen = await doctor(embedded, user=Role.READER, probe=False)
+    finding = seen["store.rejections"]
+    assert (finding.outcome.value, finding.exit_code) == ("warn", 0)
+    assert finding.detail == (
+        "5 records were refused by the contract in the last 30 days and are in no typed table, most often (4) in "
+        "modeltrail.outcomes: data.observed_at: missing: is required"
+    )
+    assert "the view rejections or the topic " in finding.fix
+    assert ".rejected" in finding.fix
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,7 @@ STORE_CHECKS = (
     "store.inserts",
     "store.disk",
     "store.epochs",
+    "store.rejections",
     "clock.store",
 )
 LOCAL_CHECKS = ("local.disk",)

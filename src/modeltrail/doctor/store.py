@@ -18,6 +18,7 @@ from modeltrail.doctor.ledger_table import judge_ledger_table, judge_schema
 from modeltrail.doctor.measures import STORE_DISK_FAIL, STORE_DISK_WARN, ClockReading, judge_clock, judge_disk
 from modeltrail.doctor.rights import UserRole, judge_rights
 from modeltrail.errors import ModeltrailError, StoreUnavailableError, UnavailableError
+from modeltrail.events.registry import REJECTED, topic_name
 from modeltrail.settings import Settings
 from modeltrail.storage.client import connect
 from modeltrail.storage.queries import sql
@@ -33,6 +34,7 @@ TESTED_WITH = 26
 """Major version of ClickHouse that the tests run on."""
 
 EPOCH_DAYS = 30
+REJECTION_DAYS = 30
 _CLOCK_LOOKS = 3
 _ACCESS_DENIED = 497
 
@@ -82,6 +84,7 @@ def examine_store(settings: Settings, found: Findings, *, role: UserRole | None,
         "store.ledger_table": lambda asked: judge_ledger_table(asked, settings),
         "store.rights": lambda asked: judge_rights(asked, settings, role),
         "store.epochs": lambda asked: _epochs(asked, settings),
+        "store.rejections": lambda asked: _rejections(asked, settings),
     }
     try:
         if _ask(asked, user, found, of_server):
@@ -181,3 +184,29 @@ def _epochs(client: Any, settings: Settings) -> Finding:
             "set kafka.memory_only alike for every worker",
         )
     return passed("store.epochs", f"{quiet:,} new epochs in the last {EPOCH_DAYS} days, none of them unexpected")
+
+
+def _rejections(client: Any, settings: Settings) -> Finding:
+    """Count what the contract refused: it is chained and verified like all else, and nobody sees it there."""
+    check, when = "store.rejections", f"in the last {REJECTION_DAYS} days"
+    since = (time.time_ns() // 1_000_000) - REJECTION_DAYS * 86_400_000
+    try:
+        rows = client.query(sql("doctor/rejections"), parameters={"since": since}).result_rows
+    except STORE_FAILURES as failure:
+        error = translate(failure)
+        if not isinstance(error, UnavailableError):
+            raise
+        # It reads every row of those days, and all other questions have had their answers.
+        return skipped(check, f"counting what was refused {when} takes more than {ANSWER_S} s ({error})")
+    if not rows:
+        return passed(check, f"no record was refused by the contract {when}")
+    count = sum(records for _, _, records, _ in rows)
+    family, _, most, reason = rows[0]
+    them = "1 record was" if count == 1 else f"{count:,} records were"
+    return warned(
+        check,
+        f"{them} refused by the contract {when} and {'is' if count == 1 else 'are'} in no typed table, most often "
+        f"({most:,}) in {family}: {reason}",
+        f"look at the view rejections or the topic {topic_name(REJECTED, settings.topics.prefix)}, and correct the "
+        "producer; `modeltrail publish --dry-run FILE` checks events before they are sent",
+    )
