@@ -200,7 +200,7 @@ class SlowModel:
             late = before is not None or key not in due
             kind = "drift" if purpose.delay is None else "performance"
             closing = self._make(
-                kind, key[0], Window(start, key[1]), here, closed_by,
+                kind, key[0], Window(max(0, start), key[1]), here, closed_by,
                 late=late, supersedes=before, label_delay_s=purpose.delay or 0,
                 too_late=purpose.too_late.pop(key[0], 0),
             )  # fmt: skip

@@ -267,6 +267,23 @@ def test_sliding_windows_close_one_after_another():
     assert world.p(0.5, 1.5, 2.5, 5).windows() == ["-1-1", "0-2", "1-3", "2-4"]
 
 
+@pytest.mark.parametrize(
+    "window",
+    [
+        {"kind": "sliding", "size_s": 7200, "step_s": 3600},
+        {"kind": "tumbling", "size_s": 7 * 86_400},
+        {"kind": "schedule", "cron": "0 0 * * 1", "timezone": "UTC"},
+    ],
+)
+def test_a_window_never_begins_before_the_first_time_that_an_event_can_have(window):
+    world = World(window=window)
+    world.p(-BEGIN_MS / HOUR_MS, log=0.5).p(1)  # a producer that left the time at zero
+    world.feed()
+    first = world.made[0]
+    assert first.check_window.start == "1970-01-01T00:00:00.000000Z"
+    assert window_of(first.check_window, first.cut) == first.window
+
+
 def test_performance_waits_for_the_truth_once_for_each_delay():
     """|0--p--1 drift and f1 .. 3 auc."""
     world = World(

@@ -265,7 +265,8 @@ class Spans:
             for end in sorted(ends | opened.dirty):
                 before = opened.checks.get(end)
                 late = before is not None or end not in ends
-                due.append(Due(version, self._panes.start_of(end), end, late, before, opened.too_late))
+                start = max(0, self._panes.start_of(end))  # an event without a time is often one of 1970
+                due.append(Due(version, start, end, late, before, opened.too_late))
                 opened.too_late = 0
             opened.dirty = set()
         return due
