@@ -57,8 +57,11 @@ def list_alerts(
 ) -> None:
     """List the alerts in the ledger in the order in which they were raised.
 
+    What was raised for one window of a model stands together below a line that counts it: one change moves many fields.
     Each monitor of a model raises alerts of its own; where it does not bear the model's name, it stands behind them.
     """
+    from modeltrail.cli.alerts_records import by_window
+
     out = Output(json=json)
     alerts = _alerts(settings_of(config, set_))
     shown = [
@@ -68,10 +71,7 @@ def list_alerts(
         and model in (None, alert.worst.subject)
         and monitor in (None, alert.monitor_id)
     ]
-    rows = [
-        (alert.alert_id[:_SHORT], time_text(alert.worst.opened_us), alert.state, alert.worst.severity, _said(alert))
-        for alert in shown
-    ]
+    rows = [row for group in by_window(shown) for row in _rows(group)]
     if rows:
         out.table(["alert", "since", "state", "severity", ""], rows, styles=SEVERITY_STYLES)
         out.line(f"{counted(len(shown), 'alert')}, {sum(alert.resolved is None for alert in shown)} not resolved")
@@ -193,6 +193,38 @@ def _alerts(settings: "Settings") -> "list[Alert]":
 
     with open_records(settings) as records:
         return fold_alerts(map(Said.of_row, records.reader.ask("drift/alerts", id="")))
+
+
+def _rows(group: "list[Alert]") -> "list[tuple[object, ...]]":
+    """Return the rows of what was raised for one window: a headline, where there are several, and a row each."""
+    from modeltrail.cli.alerts_records import sentence
+
+    rows: list[tuple[object, ...]] = []
+    indent = ""
+    if len(group) > 1:
+        first = max(group, key=lambda alert: alert.worst.rank).worst
+        unresolved = sum(alert.resolved is None for alert in group)
+        evidence = group[0].raises[0].evidence
+        of = sentence(f"{first.subject} {evidence.get('model_version') or ''}".rstrip(), evidence, first.subject)
+        state = f"{unresolved} not resolved" if unresolved else "resolved"
+        since = min((alert.worst.opened_us for alert in group if alert.worst.opened_us is not None), default=None)
+        headline = f"{of}, window {_window_words(evidence['window'])}"
+        rows.append((counted(len(group), "alert"), time_text(since), state, first.severity, headline))
+        indent = "  "
+    rows += [
+        (
+            alert.alert_id[:_SHORT], time_text(alert.worst.opened_us), alert.state, alert.worst.severity,
+            indent + _said(alert),
+        )
+        for alert in group
+    ]  # fmt: skip
+    return rows
+
+
+def _window_words(window: dict[str, Any]) -> str:
+    if window.get("start"):
+        return f"{time_text(window['start'])} to {time_text(window['end'])}"
+    return f"#{window.get('index')}"
 
 
 def _said(alert: "Alert") -> str:

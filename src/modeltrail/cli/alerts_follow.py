@@ -3,8 +3,9 @@
 What relays alerts to people elsewhere reads the same topic in the same way.
 """
 
-from collections import OrderedDict
-from collections.abc import AsyncIterator, Mapping
+from collections import OrderedDict, deque
+from collections.abc import AsyncIterator, Mapping, Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
 import aiokafka
@@ -38,8 +39,9 @@ async def follow_alerts(
 ) -> AsyncIterator[Heard]:
     """Yield the valid events of the alerts topic for ever, each once, from now on or from the beginning.
 
-    Order holds within a partition, and so for each alert. ConfigurationError where there is no such topic;
-    BrokerUnavailableError where nobody answers at the start. A broker that goes away later is waited for.
+    What is there already comes in the order of its time in the log, whatever its partition. What comes later does so
+    within what was read at once; within a partition order always holds. ConfigurationError where there is no such
+    topic; BrokerUnavailableError where nobody answers at the start. A broker that goes away later is waited for.
     """
     consumer = aiokafka.AIOKafkaConsumer(
         **client_args,
@@ -63,13 +65,43 @@ async def follow_alerts(
                 for tp, end in (await consumer.end_offsets(tps)).items():
                     consumer.seek(tp, end)
         known: OrderedDict[tuple[str, str], None] = OrderedDict()
+        if from_beginning:
+            async for record in _so_far(consumer, tps):
+                if (heard := _heard(record, known)) is not None:
+                    yield heard
         while True:
-            for records in (await consumer.getmany(timeout_ms=_WAIT_MS)).values():
-                for record in records:
-                    if (heard := _heard(record, known)) is not None:
-                        yield heard
+            read = await consumer.getmany(timeout_ms=_WAIT_MS)
+            for record in sorted(chain.from_iterable(read.values()), key=_place):
+                if (heard := _heard(record, known)) is not None:
+                    yield heard
     finally:
         await consumer.stop()
+
+
+async def _so_far(consumer: Any, tps: Sequence[Any]) -> AsyncIterator[Any]:
+    """Yield what the partitions hold now in the order of time, with no more in memory than is fetched of each.
+
+    An acknowledgement is in another partition than its alert, and would come before it.
+    """
+    begins, ends = await consumer.beginning_offsets(tps), await consumer.end_offsets(tps)
+    waiting: dict[Any, deque[Any]] = {tp: deque() for tp in tps if begins[tp] < ends[tp]}
+    unread = set(waiting)
+    while unread or any(waiting.values()):
+        # Only once something of each is known, it is known what is the oldest.
+        if lacking := [tp for tp in unread if not waiting[tp]]:
+            for tp, records in (await consumer.getmany(*lacking, timeout_ms=_WAIT_MS)).items():
+                waiting[tp].extend(records)
+            for tp in lacking:
+                if await consumer.position(tp) >= ends[tp]:
+                    unread.discard(tp)
+            continue
+        oldest = min((tp for tp in waiting if waiting[tp]), key=lambda tp: _place(waiting[tp][0]))
+        yield waiting[oldest].popleft()
+
+
+def _place(record: Any) -> tuple[int, int, int]:
+    """Return where a record stands among those of all partitions."""
+    return record.timestamp, record.partition, record.offset
 
 
 def _heard(record: Any, known: "OrderedDict[tuple[str, str], None]") -> Heard | None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-__all__ = ["Alert", "Said", "fold_alerts", "monitor_of", "sentence"]
+__all__ = ["Alert", "Said", "by_window", "fold_alerts", "monitor_of", "sentence"]
 
 _RANK = {"info": 0, "warning": 1, "critical": 2}
 
@@ -28,6 +28,11 @@ class Said(NamedTuple):
     note: str | None
     time_us: int
     log_time: int
+
+    @property
+    def rank(self) -> int:
+        """How severe it is, from 0."""
+        return _RANK.get(self.severity, 0)
 
     @classmethod
     def of_row(cls, row: Sequence[Any]) -> "Said":
@@ -52,7 +57,7 @@ class Alert:
     @property
     def worst(self) -> Said:
         """The most severe of them, the first of several."""
-        return max(self.raises, key=lambda each: _RANK.get(each.severity, 0))
+        return max(self.raises, key=lambda each: each.rank)
 
     @property
     def monitor_id(self) -> str | None:
@@ -92,6 +97,26 @@ class Alert:
             "note": None if self.acknowledged is None else self.acknowledged.note,
             "history": [_event(each, evidence=evidence) for each in self.said],
         }
+
+
+def by_window(alerts: Iterable[Alert]) -> list[list[Alert]]:
+    """Return alerts in groups: those that one monitor first raised for one window of one model and version.
+
+    One change moves several fields, in all predictions and in segments, and each has an alert of its own. Groups and
+    the alerts in them are in the order given; an alert that no window raised is alone.
+    """
+    groups: dict[object, list[Alert]] = {}
+    for alert in alerts:
+        first = alert.raises[0]
+        window = first.evidence.get("window")
+        key: object = alert.alert_id
+        if isinstance(window, dict) and window:
+            version = first.evidence.get("model_version")
+            # Not what else is said of it: that of performance has its label delay, and is the same window.
+            span = tuple(window.get(name) for name in ("start", "end", "index"))
+            key = (first.subject, version, monitor_of(first.evidence), span)
+        groups.setdefault(key, []).append(alert)
+    return list(groups.values())
 
 
 def monitor_of(evidence: Mapping[str, Any]) -> str | None:
