@@ -1,6 +1,7 @@
 """What the commands on drift are made of, without a server: files, options, folds, bins, differences."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
@@ -11,12 +12,16 @@ from modeltrail.cli.alerts_records import Said, fold_alerts, sentence
 from modeltrail.cli.baseline import _roles, from_file
 from modeltrail.cli.baseline_files import read_file
 from modeltrail.cli.drift_bins import bars, bin_rows
+from modeltrail.cli.drift_history import _check_statistic, _why_no_value
 from modeltrail.cli.drift_recompute import differences
+from modeltrail.cli.drift_records import FieldLine
+from modeltrail.cli.drift_run import _Tally
 from modeltrail.cli.main import main
 from modeltrail.cli.monitor_options import bias_of, metric_of, monitor_of, read_monitor_file, window_of, window_words
 from modeltrail.drift.baselines.counts import FieldCounts
 from modeltrail.drift.baselines.reference import Reference
 from modeltrail.drift.rows.columns import Column
+from modeltrail.drift.windows.closing import Window
 from modeltrail.errors import ConfigurationError, InvalidEventError
 from tests.cli.drift_world import MODEL, VERSION, sample
 
@@ -345,3 +350,48 @@ def test_every_difference_is_named_by_its_path():
     found = differences(recorded, computed)
     assert [each.path for each in found] == ["state", "fields.a.statistics.psi", "fields.b.n", "gone", "new"]
     assert differences(computed, computed) == []
+
+
+# What there is no value of
+
+
+def part(reason=None, coverage=None, *, kind="metric", **numbers):
+    return FieldLine(kind, "auc", "", "insufficient_data", None, 0, 1, numbers, reason, coverage)
+
+
+def test_windows_without_a_value_say_why():
+    short = "the truth of 12 % of the predictions is known, 90% needed"
+    parts = [part(short, 0.12), part(short, 0.12), part("too few", 0.5)]
+    assert _why_no_value(parts, "metric") == (
+        f"None of the 3 windows has a value: {short} (2 windows); too few (1 window);"
+        " the truth is known of 12% to 50% of the predictions"
+    )
+    assert _why_no_value([part()], "gap") == "The window has no value: too little data"
+
+
+def test_only_a_statistic_that_a_field_has_not_is_the_fault_of_its_name():
+    _check_statistic("psi_debiased", [part("too few", low=None, reference=0.8)])
+    _check_statistic("psi_debiased", [part("too few", kind="feature", missing=0.5)])
+    _check_statistic("ks", [part("too few", kind="feature", missing=None)])
+    with pytest.raises(ConfigurationError, match=r"--statistic ks: expected one of missing, psi\Z"):
+        _check_statistic("ks", [part(kind="feature", psi=0.1, missing=0.5)])
+
+
+# A back-test
+
+
+def test_a_check_that_supersedes_another_does_not_count_its_predictions_again():
+    def closed(rows, supersedes=None, end=7, kind="drift"):
+        window = Window(end - 7, end)
+        check = SimpleNamespace(
+            model_version="1", status="completed", kind=kind, rows=rows, supersedes=supersedes, fields=[], metrics=[],
+            gaps=[], alerts=[],
+        )  # fmt: skip
+        return SimpleNamespace(window=window), SimpleNamespace(check=check, alerts=())
+
+    tally = _Tally()
+    for closing, result in (
+        closed(400), closed(410, "a"), closed(100, end=14), closed(413, "b"), closed(413, kind="performance"),
+    ):  # fmt: skip
+        tally.add(closing, result)
+    assert (tally.as_json()["windows"], tally.as_json()["predictions"]) == (2, 513)

@@ -112,18 +112,21 @@ def history(
     documents = []
     for (version_of, monitor_id, kind, name), points in found.items():
         values = [_value(part, statistic) for _, part in points]
-        if all(value is None for value in values):
-            known = sorted({key for _, part in points for key in part.numbers})
-            raise ConfigurationError(f"--statistic {statistic}: expected one of {', '.join(known)}")
+        valueless = all(value is None for value in values)
+        if valueless:
+            _check_statistic(statistic, [part for _, part in points])
         where = f" where {segment.replace('=', ' is ', 1)}" if segment else ""
         shown = kind if kind in ("metric", "gap") else statistic
         out.line(f"{model} {version_of}: {name}{where} ({shown}), monitor {monitor_id}", style="bold")
-        thresholds = limits.get(monitor_id, {}) if shown in (_PSI, "psi") else _references(points)
-        ends = (_window(points[0][0]), _window(points[-1][0]))
-        marks = "".join(_MARKS.get(part.state, " ") for _, part in points)
-        for row in columns(values, height=10, width=width(), lines=thresholds, marks=marks, ends=ends):
-            out.line(row)
-        out.line(_LEGEND)
+        if valueless:
+            out.line(_why_no_value([part for _, part in points], shown), style="yellow")
+        else:
+            thresholds = limits.get(monitor_id, {}) if shown in (_PSI, "psi") else _references(points)
+            ends = (_window(points[0][0]), _window(points[-1][0]))
+            marks = "".join(_MARKS.get(part.state, " ") for _, part in points)
+            for row in columns(values, height=10, width=width(), lines=thresholds, marks=marks, ends=ends):
+                out.line(row)
+            out.line(_LEGEND)
         if table:
             rows = [
                 (_window(line), part.state, _number(value), _decided(part), part.n, line.check_id[:12])
@@ -332,6 +335,30 @@ def _table(out: Output, shown: "Sequence[Sequence[FieldLine | None]]") -> None:
 
 def _value(part: "FieldLine", statistic: str) -> float | None:
     return part.numbers.get(statistic) if _is_field(part) else part.value
+
+
+def _check_statistic(statistic: str, parts: "Sequence[FieldLine]") -> None:
+    """Raise ConfigurationError where a field has statistics, and not this one: it was misspelt, or is of other fields.
+
+    Metrics and gaps have none to choose; what no window has a figure of is not the fault of a name.
+    """
+    known = sorted(
+        {key for part in parts if _is_field(part) for key, number in part.numbers.items() if number is not None}
+    )
+    if known and statistic not in known and (statistic != _PSI or not any(part.reason for part in parts)):
+        raise ConfigurationError(f"--statistic {statistic}: expected one of {', '.join(known)}")
+
+
+def _why_no_value(parts: "Sequence[FieldLine]", shown: str) -> str:
+    """Return that no window has a value and why, the most frequent reason first, with the coverage of a metric."""
+    reasons = Counter(part.reason for part in parts if part.reason)
+    said = "; ".join(f"{reason} ({counted(count, 'window')})" for reason, count in reasons.most_common(3))
+    covered = [part.coverage for part in parts if part.coverage is not None]
+    if covered and shown == "metric":
+        least, most = f"{min(covered):.0%}", f"{max(covered):.0%}"
+        said += f"; the truth is known of {least if least == most else f'{least} to {most}'} of the predictions"
+    none = "The window has no value" if len(parts) == 1 else f"None of the {len(parts):,} windows has a value"
+    return f"{none}: {said or 'too little data'}"
 
 
 def _limits(records: "Records", model: str) -> dict[str, dict[str, float]]:

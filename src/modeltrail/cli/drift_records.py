@@ -43,7 +43,8 @@ class FieldLine(NamedTuple):
 
     `kind`: feature and the other roles of fields, metric, or gap. `segment`: `by=value`, empty for all rows. `value`:
     debiased PSI of a field, else what was measured. `scale`: how many merged windows decided. `numbers`: statistics of
-    a field; low, high, reference, limit of the others.
+    a field; low, high, reference, limit of the others. `reason`: why it has no value. `coverage`: of a metric, the
+    share of predictions whose truth is known.
     """
 
     kind: str
@@ -54,6 +55,8 @@ class FieldLine(NamedTuple):
     n: int
     scale: int
     numbers: Mapping[str, float | None]
+    reason: str | None = None
+    coverage: float | None = None
 
 
 class CheckLine(NamedTuple):
@@ -220,17 +223,20 @@ class Records:
 
 
 def _parts(fields: Sequence[Any], metrics: Sequence[Any], gaps: Sequence[Any]) -> Iterator[FieldLine]:
-    for name, role, by, segment, state, n, missing, scale, statistics in map(_values, fields):
+    for name, role, by, segment, state, n, missing, scale, statistics, reason in map(_values, fields):
         numbers = {**statistics, "missing": missing / n if n else None}
         where = f"{by}={segment}" if by else ""
-        yield FieldLine(role, name, where, state, statistics.get("psi_debiased"), int(n), scale or 1, numbers)
-    for metric, by, segment, state, value, low, high, reference, max_drop, threshold, scale, n in map(_values, metrics):
-        numbers = _measured(low, high, reference, threshold if max_drop is None else max_drop)
-        yield FieldLine("metric", metric, f"{by}={segment}" if by else "", state, value, int(n), scale or 1, numbers)
-    for by, metric, state, value, low, high, reference, max_gap, scale, n in map(_values, gaps):
         yield FieldLine(
-            "gap", f"{metric}:{by}", "", state, value, int(n), scale or 1, _measured(low, high, reference, max_gap)
+            role, name, where, state, statistics.get("psi_debiased"), int(n), scale or 1, numbers, reason or None
         )
+    for row in map(_values, metrics):
+        metric, by, segment, state, value, low, high, reference, max_drop, threshold, scale, n, reason, coverage = row
+        numbers = _measured(low, high, reference, threshold if max_drop is None else max_drop)
+        where = f"{by}={segment}" if by else ""
+        yield FieldLine("metric", metric, where, state, value, int(n), scale or 1, numbers, reason or None, coverage)
+    for by, metric, state, value, low, high, reference, max_gap, scale, n, reason in map(_values, gaps):
+        numbers = _measured(low, high, reference, max_gap)
+        yield FieldLine("gap", f"{metric}:{by}", "", state, value, int(n), scale or 1, numbers, reason or None)
 
 
 def _values(row: Any) -> tuple[Any, ...]:

@@ -26,14 +26,15 @@ FROM
                 x -> {name:String} = '' OR x.1 = {name:String},
                 arrayZip(
                     fields.name, fields.role, fields.segment_by, fields.segment_value, fields.state, fields.n,
-                    fields.missing, fields.scale, fields.statistics)) AS fields,
+                    fields.missing, fields.scale, fields.statistics, fields.reason)) AS fields,
             arrayMap(
                 x -> (
                     x.metric, x.segment_by, x.segment_value, x.state, x.value, x.low, x.high, x.reference, x.max_drop,
-                    x.threshold, x.scale, x.n),
+                    x.threshold, x.scale, x.n, x.reason, x.coverage),
                 arrayFilter(x -> {name:String} = '' OR x.metric = {name:String}, metrics)) AS metrics,
             arrayMap(
-                x -> (x.`by`, x.metric, x.state, x.value, x.low, x.high, x.reference, x.max_gap, x.scale, x.n),
+                x -> (
+                    x.`by`, x.metric, x.state, x.value, x.low, x.high, x.reference, x.max_gap, x.scale, x.n, x.reason),
                 arrayFilter(x -> {name:String} IN ('', x.metric, concat(x.metric, ':', x.`by`)), gaps)) AS gaps
         FROM checks FINAL
         WHERE ({model_id:String} = '' OR model_id = {model_id:String})
