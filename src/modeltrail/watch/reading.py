@@ -11,7 +11,9 @@ an entry when its frontier has a greater log_time; or when it was seen idle, `gr
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from modeltrail.drift.windows.narrow import Change, NarrowRows
+import numpy as np
+
+from modeltrail.drift.windows.narrow import NO_PREDICTION, Change, NarrowRows
 from modeltrail.ledger.chain import Chain
 
 __all__ = ["FOR_EVER", "Passed", "Reading"]
@@ -79,6 +81,16 @@ class Reading:
     def lowest(self) -> int:
         """The smallest log_time of what waits, FOR_EVER where nothing waits."""
         return min((batch.lowest for batch in self._batches), default=FOR_EVER)
+
+    @property
+    def models(self) -> set[str]:
+        """The models of which a prediction waits."""
+        return {
+            batch.rows.models[code]
+            for batch in self._batches
+            for code in np.unique(batch.rows.model).tolist()
+            if code != NO_PREDICTION
+        }
 
     def waiting_of(self, chain: Chain) -> int:
         """Return how many entries of a chain wait."""
