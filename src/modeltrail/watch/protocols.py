@@ -162,8 +162,7 @@ class Ledger(Protocol):
     async def compute(self, closing: Closing, carry: Mapping[str, Any] | None) -> Computed:
         """Compute what a closing asks for from the ledger up to its cut.
 
-        Any other error than UnavailableError and TamperError is one of this closing: it is published as a check that
-        failed.
+        What an error says about another attempt is told by `set_aside.outlook_of`.
         """
         ...
 
@@ -254,7 +253,7 @@ class Observer(Protocol):
         ...
 
     def failed(self, what: str, error: str) -> None:
-        """Note that a check failed."""
+        """Note something that is done without, as a check that failed."""
         ...
 
     def set_aside(self, errors: Mapping[str, str]) -> None:

@@ -189,9 +189,9 @@ class Session:
             return
         now = given.clock.monotonic()
         self._watch = resumed.watch
-        self._models.update(closing.model_id for closing in resumed.closings)
+        self._models.update(resumed.watch.models)
         self._queue.extend(resumed.closings)
-        self._carries.update(resumed.carries)
+        self._carries.update({unit: _without_fold(carry) for unit, carry in resumed.carries.items()})
         self._read.update(resumed.read)
         self._advanced_at.update(dict.fromkeys((chain.of for chain in resumed.read), now))
         self._producer_time = resumed.producer_time
@@ -235,7 +235,7 @@ class Session:
             self._queue.extend(self._watch.feed(ready.rows, ready.changes, incomplete=limit.incomplete))
         self._given.observer.looked(entries=entries, waiting=len(self._reading), lag=lag, models=len(self._models))
         await self._close_all()
-        if not lag and self._reading.oldest is None:
+        if not lag:
             await self._tick()
         return lag > 0 and entries > 0
 
@@ -348,12 +348,16 @@ class Session:
     async def _tick(self) -> None:
         """Have it chained that time has gone on where a model is overdue by the clock and no entry shows it.
 
-        Whether it is silent is decided by the place of that entry: predictions that are chained before it count.
+        Whether it is silent is decided by the place of that entry: predictions that are chained before it count. Not
+        while any of the model waits; what waits of others, and of busy ones some always does, has nothing to say.
         """
         given, now = self._given, self._given.clock.now_ms()
+        overdue_now = self._watch.overdue(now)
+        speak = self._reading.models if overdue_now else frozenset[str]()
         all_overdue = {
             (each.model_id, each.model_version, each.monitor_id, each.last_ms): each
-            for each in self._watch.overdue(now)
+            for each in overdue_now
+            if each.model_id not in speak
         }
         self._ticked = {key: ticked for key, ticked in self._ticked.items() if key in all_overdue}
         for key, overdue in all_overdue.items():
@@ -384,7 +388,7 @@ class Session:
         """Leave out what is chained already, at the beginning of what follows from a model's last known state.
 
         Checks of one model are chained in the order in which they were published, so that the first one that is not
-        there is followed by none that is.
+        there is followed by none that is. Not so a baseline: one that could not be learned leaves nothing.
         """
         while self._queue and self._queue[0].model_id not in self._computing:
             asked = [each for each in islice(self._queue, AT_ONCE) if each.model_id not in self._computing]
@@ -394,11 +398,13 @@ class Session:
                 carry = found.get(closing.check_id)
                 if closing.model_id in self._computing:
                     continue
-                if carry is None:
-                    self._computing.add(closing.model_id)
-                else:
-                    self._carries[Unit.of(closing)] = carry
+                if carry is not None:
+                    self._carries[Unit.of(closing)] = _without_fold(carry)
                     self._queue.remove(closing)
+                elif closing.kind != "learn":
+                    self._computing.add(closing.model_id)
+            if self._queue and self._queue[0] is asked[0]:
+                return
 
     async def _close(self, closing: Closing) -> None:
         given, unit = self._given, Unit.of(closing)
@@ -415,9 +421,8 @@ class Session:
         seconds = given.clock.monotonic() - began
         published = await self._publish(computed, closing, carry)
         self._aside.done(closing.model_id, computed=published is computed and not _is_failed(computed))
-        computed = published
-        self._carries[unit] = computed.carry
-        self._count(closing, computed, seconds)
+        self._carries[unit] = _without_fold(published.carry)
+        self._count(closing, published, seconds)
 
     async def _publish(self, computed: Computed, closing: Closing, carry: Mapping[str, Any] | None) -> Computed:
         """Publish what came of a closing; where it can never be sent, whoever computes it, that it failed.
@@ -469,6 +474,11 @@ class Session:
                 if waited:
                     self._given.observer.going_on(waited)
                 return result
+
+
+def _without_fold(carry: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what the next check starts from, without the fold: that is for a restart, and there is one a unit."""
+    return {name: value for name, value in carry.items() if name != "fold"}
 
 
 def _is_failed(computed: Computed) -> bool:
