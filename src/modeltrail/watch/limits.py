@@ -45,7 +45,7 @@ def find_limits(
     beyond `read_through`: what is in the ledger and was not read yet is not late, however long reading takes.
     """
     frontiers = _frontiers(ends, reading, grace_s)
-    passed = order.passed(frontiers).through if frontiers else FOR_EVER
+    passed = order.passed(frontiers) if frontiers else FOR_EVER
     limits = [] if passed is None else [Limit(passed)]
     oldest = reading.oldest
     if oldest is not None and now - oldest > max_wait_s:
@@ -63,7 +63,7 @@ def holding_back(
     return [
         each.of
         for each in sorted(_frontiers(ends, reading, grace_s), key=lambda each: each.of)
-        if (reached := order.passed([each]).through) is None or reached < through
+        if (reached := order.passed([each])) is None or reached < through
     ]
 
 

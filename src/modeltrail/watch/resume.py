@@ -207,7 +207,7 @@ async def _passed(
                 highest if of in idle else None,
             )
             for of in watched
-        ).through
+        )
 
     reached = through()
     if reached is not None and reached >= highest - NEAR_MS:

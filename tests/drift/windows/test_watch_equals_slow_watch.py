@@ -90,7 +90,7 @@ def test_in_any_order_of_reading_that_waits_until_every_chain_has_passed(log, ra
             done = read[chain] == len(chains[chain])
             last = chains[chain][read[chain] - 1].position.log_time if read[chain] else None
             ends.append(Frontier(chain.of, chain, last, 2**60 if done else None))
-        through = passed(ends).through
+        through = passed(ends)
         batch = []
         for chain, entries in waiting.items():
             while through is not None and entries and entries[0].position.log_time <= through:

@@ -9,12 +9,12 @@ log_time, or when a look at the broker has shown that nothing stands behind its 
     chain 2   --1                           idle: looked at after everything up to 8 had been read
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from modeltrail.ledger.chain import Chain, PartitionId
 
-__all__ = ["Frontier", "Passed", "passed"]
+__all__ = ["Frontier", "passed"]
 
 
 class Frontier(NamedTuple):
@@ -30,30 +30,18 @@ class Frontier(NamedTuple):
     nothing behind this chain's last entry; None where there was no such look."""
 
 
-class Passed(NamedTuple):
-    """Up to where entries may be folded."""
+def passed(frontiers: Iterable[Frontier]) -> int | None:
+    """Return the greatest log_time up to which entries may be folded; None: no entry at all.
 
-    through: int | None
-    """The greatest log_time; None: no entry at all."""
-    waiting_for: tuple[PartitionId, ...]
-    """The partitions that hold it there, in order; what is to be looked at next."""
-
-
-def passed(frontiers: Iterable[Frontier], *, given_up: Collection[PartitionId] = ()) -> Passed:
-    """Return how far every partition has come, looking at the newest epoch of each.
-
-    Partitions in `given_up` were waited for long enough, and hold nobody up.
+    Every partition has come so far, looking at the newest epoch of each.
     """
     newest: dict[PartitionId, Frontier] = {}
     for frontier in frontiers:
         other = newest.get(frontier.of)
         if other is None or _order(frontier) > _order(other):
             newest[frontier.of] = frontier
-    reached = {of: _reached(frontier) for of, frontier in newest.items() if of not in given_up}
-    through = min(reached.values(), default=-1)
-    if through < 0:
-        return Passed(None, tuple(sorted(of for of, far in reached.items() if far < 0)))
-    return Passed(through, tuple(sorted(of for of, far in reached.items() if far == through)))
+    through = min((_reached(frontier) for frontier in newest.values()), default=-1)
+    return None if through < 0 else through
 
 
 def _order(frontier: Frontier) -> tuple[int, int]:
