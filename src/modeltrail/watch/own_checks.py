@@ -1,4 +1,4 @@
-"""Checks that are not computed: that something failed, which later ones go on from, and that time went on."""
+"""Events of the watch; and its checks that are not computed: that something failed, and that time went on."""
 
 import logging
 from collections.abc import Mapping
@@ -13,10 +13,11 @@ from modeltrail.errors import ModeltrailError
 from modeltrail.events.canonical import content_hash
 from modeltrail.events.checks import CHECK_SOURCE, CheckCompleted, CheckReference
 from modeltrail.events.encode import Event
+from modeltrail.events.fields import Data
 from modeltrail.watch.protocols import Computed
 from modeltrail.watch.set_aside import outlook_of
 
-__all__ = ["event_time", "failure", "tick"]
+__all__ = ["failure", "said", "tick"]
 
 logger = logging.getLogger("modeltrail.drift")
 
@@ -45,19 +46,18 @@ def failure(closing: Closing, carry: Mapping[str, Any] | None, error: Exception,
         logger.error("%s of %s %s: %s", closing.kind, closing.model_id, closing.model_version, text, exc_info=error)
     if closing.kind == "learn":
         return Computed([], None, {})
-    said = ModeltrailError(text[: _LONGEST + len(_FAULT)])
+    fault = ModeltrailError(text[: _LONGEST + len(_FAULT)])
     try:
-        check = failed(closing, None, said, carry=carry or {}).check
+        check = failed(closing, None, fault, carry=carry or {}).check
     except Exception:  # what it starts from may be what cannot be read
         logger.exception("%s %s: what checks carry is given up", closing.model_id, closing.model_version)
-        check, bare = failed(closing, None, said).check, True
+        check, bare = failed(closing, None, fault).check, True
     if bare:
         check = check.model_copy(update={"carry": {}})
     if closing.baseline is not None:
         reference = CheckReference(id=closing.baseline.baseline_id, sha256=closing.baseline.sha256)
         check = check.model_copy(update={"baseline": reference})
-    event = _event(check, closing.x.log_time)
-    return Computed([event], check, check.carry)
+    return Computed([said(check, check.check_id, check.model_id, closing.x.log_time)], check, check.carry)
 
 
 def tick(overdue: Overdue, now_ms: int) -> Event:
@@ -74,17 +74,13 @@ def tick(overdue: Overdue, now_ms: int) -> Event:
         model_version=overdue.model_version,
         status="completed",
     )
-    return _event(check, now_ms)
+    return said(check, check.check_id, check.model_id, now_ms)
 
 
-def event_time(log_time: int) -> datetime:
-    """Return the time of what is said about an entry, from its log_time in milliseconds since 1970.
+def said(data: Data, event_id: str, model_id: str, log_time: int) -> Event:
+    """Return what the watch says of a model about an entry with this log_time, in milliseconds since 1970.
 
     Where producers set the time of records, it may be any number; an event has one between 1970 and 2200.
     """
-    return _EPOCH + timedelta(milliseconds=min(max(log_time, 0), _LAST_MS))
-
-
-def _event(check: CheckCompleted, at_ms: int) -> Event:
-    at = event_time(at_ms)
-    return Event.of(check, source=CHECK_SOURCE, actor=_ACTOR, subject=check.model_id, id=check.check_id, time=at)
+    time = _EPOCH + timedelta(milliseconds=min(max(log_time, 0), _LAST_MS))
+    return Event.of(data, source=CHECK_SOURCE, actor=_ACTOR, subject=model_id, id=event_id, time=time)

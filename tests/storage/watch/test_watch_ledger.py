@@ -114,6 +114,20 @@ async def test_a_check_under_which_the_store_was_restarted_is_computed_again(own
     assert timeless((await ledger.compute(closing, None)).check) == timeless(expected.check)
 
 
+async def test_windows_that_were_checked_are_known_after_the_store_was_restarted_though_not_chained_yet(own, restarted):
+    closings = World(own).closings()[:3]
+    undisturbed, _ = restarted(own.database)
+    expected = await run(undisturbed, closings)
+    ledger, server = restarted(own.database)
+    found = await run(ledger, closings[:2])
+    server.back_s = 500
+    with pytest.raises(StoreUnavailableError, match="was restarted"):
+        await ledger.frontiers()
+    found.append(await ledger.compute(closings[2], found[-1].carry))
+    assert [timeless(each.check) for each in found] == [timeless(each.check) for each in expected]
+    assert len(found[-1].check.look_back) == 2
+
+
 async def test_a_chain_with_a_fork_is_read_up_to_there_and_the_others_go_on(own, address):
     log = Log(2)
     for number in range(6):

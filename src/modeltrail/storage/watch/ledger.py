@@ -15,9 +15,7 @@ from modeltrail.drift.windows.narrow import Change, NarrowRows
 from modeltrail.drift.windows.order import Cut
 from modeltrail.errors import NotVerifiableError, StoreUnavailableError, TamperError
 from modeltrail.events.baselines import BaselineRegistered
-from modeltrail.events.checks import CHECK_SOURCE
 from modeltrail.events.encode import Event
-from modeltrail.events.fields import Data
 from modeltrail.ledger.chain import Chain
 from modeltrail.storage.daemon_threads import DaemonThreads
 from modeltrail.storage.watch import history
@@ -27,14 +25,13 @@ from modeltrail.storage.watch.look_back import ROOM, Earlier
 from modeltrail.storage.watch.narrow import read_changes, read_narrow
 from modeltrail.storage.watch.reader import Reader
 from modeltrail.storage.watch.records import read_baseline, read_checks, read_events
-from modeltrail.watch.own_checks import event_time
+from modeltrail.watch.own_checks import said
 from modeltrail.watch.protocols import Computed, Frontier, LastCheck, Part, Since, Told
 
 __all__ = ["WatchLedger", "events_of"]
 
 T = TypeVar("T")
 
-_ACTOR = "modeltrail-watch"
 _CHAINS_S = 5.0
 """Seconds until new chains are looked for again. Until then their partition is known not to be idle, and waited for."""
 _BASELINES = 100
@@ -50,8 +47,8 @@ class WatchLedger:
 
     `bounds` are those of `Reader`. Calls run one after another in a thread of their own, so that the event loop never
     waits. It remembers the windows that its closings were about, until `last_checks` is asked: whoever begins anew may
-    have had others watch meanwhile. A store that was restarted may have lost its last block: what was counted and found
-    before is forgotten then, and whoever asked has to ask again (StoreUnavailableError). `replicated`: several servers
+    have had others watch meanwhile. A store that was restarted may have lost its last block: what was counted before is
+    forgotten then, and whoever asked has to ask again (StoreUnavailableError). `replicated`: several servers
     answer, each with a time of its own; they have a quorum instead. `tampered` is told of chains that are read up to a
     fork only. `close` it when done.
     """
@@ -145,7 +142,7 @@ class WatchLedger:
                 self._opened = _Opened(self._connect(), self._bounds, replicated=self._replicated)
             result = work(self._opened)
             if sure and self._opened.restarted():
-                self._opened = _Opened(self._opened.client, self._bounds)
+                self._opened.count_again()
                 raise StoreUnavailableError("ClickHouse was restarted: what it had before is counted again")
             return result
 
@@ -158,12 +155,19 @@ class _Opened:
     def __init__(self, client: Any, bounds: Mapping[str, int], *, replicated: bool = False) -> None:
         self.client = client
         self._replicated = replicated
-        self.frontiers = Frontiers(Reader(client, replicated=replicated, **bounds), chains_every_s=_CHAINS_S)
-        self.reader = self.frontiers.reader
+        self.reader = Reader(client, replicated=replicated, **bounds)
+        self.count_again()
         self._baselines: dict[str, Baseline] = {}
         self._seen_up: tuple[int, float, object] | None = None
         self.restarted()
         self.forget()
+
+    def count_again(self) -> None:
+        """Forget how far each chain is.
+
+        Which windows were checked stays true: those checks are in the log, and what the store lost is chained again.
+        """
+        self.frontiers = Frontiers(self.reader, chains_every_s=_CHAINS_S)
 
     def forget(self) -> None:
         """Forget which windows were checked."""
@@ -202,8 +206,8 @@ class _Opened:
 
     def compute(self, closing: Closing, carry: Mapping[str, Any]) -> Computed:
         if closing.kind == "learn":
-            event = learn(self.reader, closing, frontiers=self.frontiers).to_event()
-            return Computed([_event(event, learned_baseline_id(closing), closing)], None, {})
+            learned, name = learn(self.reader, closing, frontiers=self.frontiers), learned_baseline_id(closing)
+            return Computed([said(learned.to_event(), name, closing.model_id, closing.x.log_time)], None, {})
         began = time.monotonic()
         result = compute(
             self.reader,
@@ -254,10 +258,5 @@ def events_of(result: CheckResult, closing: Closing) -> list[Event]:
 
     Their time is that of the entry that closed the window, so that two runs publish the same bytes but for durations.
     """
-    alerts = [_event(alert.data, alert.event_id, closing) for alert in result.alerts]
-    return [*alerts, _event(result.check, result.check.check_id, closing)]
-
-
-def _event(data: Data, event_id: str, closing: Closing) -> Event:
-    at = event_time(closing.x.log_time)
-    return Event.of(data, source=CHECK_SOURCE, actor=_ACTOR, subject=closing.model_id, id=event_id, time=at)
+    every = [*((alert.data, alert.event_id) for alert in result.alerts), (result.check, result.check.check_id)]
+    return [said(data, event_id, closing.model_id, closing.x.log_time) for data, event_id in every]
