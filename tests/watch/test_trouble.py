@@ -209,6 +209,17 @@ def test_a_ledger_that_answers_nothing_for_a_while_is_waited_for(error):
 
 
 @pytest.mark.parametrize("error", [AccessError("no right"), SchemaVersionError("run migrate")])
+def test_shares_are_given_out_anew_while_a_right_or_the_schema_is_being_changed(error):
+    world = OddWorld(small_log())
+    world.no_frontiers = (5.0, 65.0, error)
+    world.loop.after(30.0, world._share_out)
+    found = checks(world.run(rest_s=120))
+    assert world.problems == []
+    assert world.beginnings == 2
+    assert len(found) == DAYS
+
+
+@pytest.mark.parametrize("error", [AccessError("no right"), SchemaVersionError("run migrate")])
 def test_what_is_wrong_from_the_start_is_said_by_ending(error):
     world = OddWorld(small_log())
     world.no_frontiers = (0.0, 1000.0, error)

@@ -24,6 +24,7 @@ class WatchService:
         self._given = Given(ledger, broker, publisher, clock, observer, options)
         self._shares: frozenset[int] | None = None
         self._assigned = asyncio.Event()
+        self._followed = False
         self._session: Session | None = None
         self._running: asyncio.Task[None] | None = None
 
@@ -71,13 +72,14 @@ class WatchService:
                 await self._watch(self._shares)
 
     async def _watch(self, shares: frozenset[int]) -> None:
-        self._session = Session(self._given, shares)
+        session = self._session = Session(self._given, shares, followed=self._followed)
         self._running = asyncio.create_task(self._session.run(), name="session")
         try:
             await asyncio.wait({self._running})
             if not self._running.cancelled():
                 self._running.result()
         finally:
+            self._followed = self._followed or session.began
             self._running.cancel()
             await asyncio.gather(self._running, return_exceptions=True)
             self._session = self._running = None

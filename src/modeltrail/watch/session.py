@@ -105,12 +105,16 @@ def share_of(model_id: str, shares: int) -> int:
 
 
 class Session:
-    """Watches the models of `shares`. To be made inside a running event loop."""
+    """Watches the models of `shares`. To be made inside a running event loop.
 
-    def __init__(self, given: Given, shares: frozenset[int]) -> None:
+    `followed`: this worker has read the ledger before, so that a right or a schema that is wrong now is being changed.
+    """
+
+    def __init__(self, given: Given, shares: frozenset[int], *, followed: bool = False) -> None:
         self._given = given
         self._options = given.options
         self._shares = shares
+        self._followed = followed
         self._over = asyncio.Event()
         self._news = asyncio.Event()
         self._watch = Watch(serves=self._serves)
@@ -461,8 +465,8 @@ class Session:
             try:
                 result = await work()
             except (UnavailableError, UnknownStoreError, AccessError, SchemaVersionError) as error:
-                if not self.began and isinstance(error, AccessError | SchemaVersionError):
-                    raise  # it was so from the start; later, a right or the schema is being changed
+                if not (self.began or self._followed) and isinstance(error, AccessError | SchemaVersionError):
+                    raise  # it was so from the start
                 waited = "broker" if isinstance(error, BrokerUnavailableError) else "store"
                 self._given.observer.waiting(waited, error)
                 if self._over.is_set():
