@@ -8,12 +8,13 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
+from modeltrail.cli import drift_recompute
 from modeltrail.cli.alerts_records import Said, fold_alerts, sentence
 from modeltrail.cli.baseline import _roles, from_file
 from modeltrail.cli.baseline_files import read_file
 from modeltrail.cli.drift_bins import bars, bin_rows
 from modeltrail.cli.drift_history import _check_statistic, _why_no_value
-from modeltrail.cli.drift_recompute import differences
+from modeltrail.cli.drift_recompute import differences, recompute_check
 from modeltrail.cli.drift_records import FieldLine
 from modeltrail.cli.drift_run import _Tally
 from modeltrail.cli.main import main
@@ -23,6 +24,7 @@ from modeltrail.drift.baselines.reference import Reference
 from modeltrail.drift.rows.columns import Column
 from modeltrail.drift.windows.closing import Window
 from modeltrail.errors import ConfigurationError, InvalidEventError
+from modeltrail.events.checks import CheckCompleted, CheckCut, CheckEntry
 from tests.cli.drift_world import MODEL, VERSION, sample
 
 # Files
@@ -395,3 +397,13 @@ def test_a_check_that_supersedes_another_does_not_count_its_predictions_again():
     ):  # fmt: skip
         tally.add(closing, result)
     assert (tally.as_json()["windows"], tally.as_json()["predictions"]) == (2, 513)
+
+
+@pytest.mark.parametrize("incomplete", [[], ["c/predictions/2"]])
+def test_from_the_start_a_window_that_a_clock_closed_is_said_to_be_one(monkeypatch, incomplete):
+    cut = CheckCut(entry=CheckEntry(chain="c/predictions/0/0-0", seq=7), frontier={"c/predictions/0/0-0": 6})
+    check = CheckCompleted.model_construct(check_id="a", cut=cut, incomplete=incomplete)
+    monkeypatch.setattr(drift_recompute, "from_start", lambda *_: None)
+    done = recompute_check(None, check, whole=True)
+    assert [each.recorded for each in done.found] == ["closed by c/predictions/0/0-0 seq 7"]
+    assert [each.split(" had been waited")[0] for each in done.notes] == incomplete

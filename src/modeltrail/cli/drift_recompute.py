@@ -68,7 +68,8 @@ def recompute_check(reader: "Reader", check: "CheckCompleted", *, whole: bool = 
         raise NotVerifiableError(f"check {check.check_id}: cannot be computed again: {error}") from error
     if result is None:
         entry = "" if check.cut is None else f"{check.cut.entry.chain} seq {check.cut.entry.seq}"
-        return Recomputed(check.check_id, found=[Difference("cut", f"closed by {entry}", "closes no such window")])
+        found = Difference("cut", f"closed by {entry}", "closes no such window")
+        return Recomputed(check.check_id, found=[found], notes=_not_waited_for(check))
     done = Recomputed(check.check_id, rows=result.check.rows, alerts=len(result.alerts))
     said, found = (_plain(each.model_dump(exclude=set(_NO_INPUT_DECIDES))) for each in (check, result.check))
     done.found.extend(differences(said, found))
@@ -82,6 +83,16 @@ def recompute_check(reader: "Reader", check: "CheckCompleted", *, whole: bool = 
     then = {name: number for name, number in check.versions.items() if VERSIONS.get(name) != number}
     done.notes.extend(f"{name} was {number} then and is {VERSIONS.get(name)} now" for name, number in then.items())
     return done
+
+
+def _not_waited_for(check: "CheckCompleted") -> list[str]:
+    """Return why a window that was closed by the clock of a worker may close elsewhere by the ledger."""
+    if not check.incomplete:
+        return []
+    missing = ", ".join(check.incomplete)
+    return [
+        f"{missing} had been waited for long enough when it closed (drift.max_wait_s), and may have had earlier entries"
+    ]
 
 
 def differences(recorded: Any, computed: Any, path: str = "") -> list[Difference]:
