@@ -160,15 +160,15 @@ def small_disk(directory, megabytes):
 
 
 def fill(directory, leave_kb):
-    """Fill the file system of a directory but for some kB; returns the file to delete."""
+    """Fill the file system of a directory but for some kB, again where some was freed; returns the file to delete."""
     filler = directory / "filler"
-    with filler.open("wb") as file:
+    with filler.open("ab") as file:
         while True:
             size = shutil.disk_usage(directory).free - leave_kb * 1024
             if size < 4096:
                 return filler
             try:
-                os.posix_fallocate(file.fileno(), 0, size)
+                os.posix_fallocate(file.fileno(), filler.stat().st_size, size)
             except OSError:  # somebody took some of it meanwhile
                 continue
             return filler
