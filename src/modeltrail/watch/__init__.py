@@ -1,1 +1,10 @@
-"""The live watch: from entries of the ledger to checks and alerts, over small Protocols. No Kafka, no ClickHouse."""
+"""The live watch: from entries of the ledger to checks and alerts, over small Protocols. No Kafka, no ClickHouse.
+
+service               what a worker runs: a session for the share of the models that it has at a time
+session               one share: read, wait, fold, compute, publish
+resume, catching_up   where a share was left off, and the fold of what came since
+reading, limits       what was read and waits, and up to where it may be folded now
+set_aside             checks that cannot be computed now, and what an error says about another attempt
+own_checks            what the watch says, and checks that nothing is computed for: failures and ticks
+protocols             what it knows of the world
+"""

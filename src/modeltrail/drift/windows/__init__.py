@@ -1,6 +1,6 @@
 """Watch order: which window closes at which entry of the ledger, with which cut.
 
-narrow, order                      what is read of each entry, and the order of all entries
+narrow, order, feed                what is read of each entry, the order of all entries, and a part of them
 watch, model_watch, registry       the fold: of all models, of one, and what is configured
 spans, runs, stretch               windows of time and of counts
 schedule                           calendars and cron expressions, in time zones
