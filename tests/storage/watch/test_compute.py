@@ -94,7 +94,7 @@ class World:
             [read_narrow(reader, maker.chain, 0, 10**6) for maker in (*self.log.chains, self.models)]
         )
         assert (rows.model != NO_PREDICTION).sum() == WINDOWS * ROWS + 1
-        return watch.feed(rows, read_changes(reader, self.models.chain, 0, 10**6))
+        return watch.feed(rows, read_changes(reader, self.models.chain, 0, 999))
 
     def publish(self, events):
         for event in events:

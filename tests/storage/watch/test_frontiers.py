@@ -9,6 +9,7 @@ from modeltrail.events.checks import CheckCompleted, CheckReference
 from modeltrail.events.models import MonitorAdvanced
 from modeltrail.events.monitors import MonitorConfigured
 from modeltrail.ledger.chain import Chain
+from modeltrail.storage.watch import narrow
 from modeltrail.storage.watch.frontiers import Frontiers
 from modeltrail.storage.watch.narrow import read_changes, read_narrow
 from modeltrail.storage.watch.reader import Reader
@@ -126,7 +127,7 @@ def test_narrow_rows_are_all_entries_of_a_chain_once(own):
     assert len(read_narrow(reader, log.chains[0].chain, 50, 60)) == 0
 
 
-def test_changes_are_told_in_order_in_both_content_modes(client, reader):
+def test_changes_are_told_in_order_in_both_content_modes(client, reader, monkeypatch):
     log = Log()
     models = ChainMaker(Chain(log.cluster, "modeltrail.models", 0, 0, 0))
     checks = ChainMaker(Chain(log.cluster, "modeltrail.checks", 0, 0, 0))
@@ -155,3 +156,6 @@ def test_changes_are_told_in_order_in_both_content_modes(client, reader):
     assert changes[2].position.log_time == models.rows[2].log_time
     assert [change.told for change in read_changes(reader, checks.chain, 0, 99)] == [Tick(MODEL), Tick(MODEL)]
     assert read_changes(reader, models.chain, 4, 99) == []
+    monkeypatch.setattr(narrow, "_AT_ONCE", 3)
+    assert read_changes(reader, models.chain, 0, 3) == changes
+    assert read_changes(reader, models.chain, 1, 2) == changes[1:3]

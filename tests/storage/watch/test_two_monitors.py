@@ -70,7 +70,7 @@ class World:
         rows = NarrowRows.concatenate(
             [read_narrow(self.reader, maker.chain, 0, 10**6) for maker in (*self.log.chains, self.models)]
         )
-        self.closings = Watch().feed(rows, read_changes(self.reader, self.models.chain, 0, 10**6))
+        self.closings = Watch().feed(rows, read_changes(self.reader, self.models.chain, 0, 999))
 
     def publish(self, events):
         for event in events:

@@ -10,10 +10,14 @@ from modeltrail.drift.windows.narrow import NO_PREDICTION, Change, NarrowRows, t
 from modeltrail.drift.windows.order import Position
 from modeltrail.ledger.chain import Chain
 from modeltrail.storage.watch.arrow_columns import codes_of, integers
+from modeltrail.storage.watch.frontiers import CHANGES, is_of
 from modeltrail.storage.watch.reader import Reader
 from modeltrail.storage.watch.records import event_data
 
 __all__ = ["named", "read_changes", "read_narrow"]
+
+_AT_ONCE = 1000
+"""Entries of a chain of `models` that are read at a time: a baseline among them has up to a megabyte."""
 
 
 def read_narrow(reader: Reader, chain: Chain, first: int, last: int) -> NarrowRows:
@@ -60,6 +64,14 @@ def read_changes(reader: Reader, chain: Chain, first: int, last: int) -> list[Ch
 
     Of `checks` these are the ticks. Raises what `Reader.ask` raises.
     """
+    step = _AT_ONCE if is_of(chain, CHANGES) else max(1, last - first + 1)
+    changes: list[Change] = []
+    for begin in range(first, last + 1, step):
+        changes += _changes(reader, chain, begin, min(last, begin + step - 1))
+    return changes
+
+
+def _changes(reader: Reader, chain: Chain, first: int, last: int) -> list[Change]:
     rows = reader.columns("watch/changes", chain=str(chain), first=first, last=last)
     kinds, modes, values = (rows.column(name).cast(pa.binary()).to_pylist() for name in ("type", "mode", "value"))
     changes: list[Change] = []
