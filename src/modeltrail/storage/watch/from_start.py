@@ -36,8 +36,8 @@ def from_start(reader: Reader, check: CheckCompleted) -> CheckResult | None:
     follow from the entries before it. NotVerifiableError where that entry is not there, and for a tick; else as
     `compute`. Reads every entry up to that one, a few numbers of each, and computes every check of its unit before it.
     """
-    line = [closing for closing in _closings(reader, check) if _unit(closing) == _unit_of(check)]
     frontiers, earlier = Frontiers(reader), Earlier(reader)
+    line = [closing for closing in _closings(frontiers, check) if _unit(closing) == _unit_of(check)]
     baselines: dict[str, Baseline] = {}
     rows_of: dict[str, int] = {}
     carry: Mapping[str, Any] = {}
@@ -72,22 +72,21 @@ def from_start(reader: Reader, check: CheckCompleted) -> CheckResult | None:
     return result
 
 
-def _closings(reader: Reader, check: CheckCompleted) -> list[Closing]:
+def _closings(frontiers: Frontiers, check: CheckCompleted) -> list[Closing]:
     """Return the closings of the model of a check, up to those of the entry that closed it."""
     if check.kind == "tick" or check.cut is None:
         raise NotVerifiableError(f"check {check.check_id} of kind {check.kind}: expected one of a window")
-    found = reader.ask("watch/entry", chain=check.cut.entry.chain, seq=check.cut.entry.seq)
+    found = frontiers.reader.ask("watch/entry", chain=check.cut.entry.chain, seq=check.cut.entry.seq)
     if not found:
         raise NotVerifiableError(f"{_entry(check)}: the entry that closed the window is not in the ledger")
     last_ms = int(found[0][0])
-    frontiers = Frontiers(reader)
-    parts = told(reader, frontiers.read())
+    parts = told(frontiers.reader, frontiers.read())
     entries = NarrowRows.concatenate([part.rows for part in parts])
     changes = [change for part in parts for change in part.changes]
     watch = Watch(serves=lambda model_id: model_id == check.model_id)
     closings: list[Closing] = []
     behind = -1
-    for rows in _predictions(frontiers, last_ms):
+    for rows in _predictions(frontiers.reader, last_ms):
         through = last_ms if rows is None else min(last_ms, int(rows.log_time[-1]))
         others = entries.take((entries.log_time > behind) & (entries.log_time <= through))
         now = [change for change in changes if behind < change.position.log_time <= through]
@@ -97,9 +96,9 @@ def _closings(reader: Reader, check: CheckCompleted) -> list[Closing]:
     return closings
 
 
-def _predictions(frontiers: Frontiers, last_ms: int) -> Iterator[NarrowRows | None]:
+def _predictions(reader: Reader, last_ms: int) -> Iterator[NarrowRows | None]:
     """Yield the entries of chains of predictions in watch order up to a log time, and None behind the last."""
-    for rows in rows_in_order(Frontiers(frontiers.reader, suffixes=(PREDICTIONS,))):
+    for rows in rows_in_order(Frontiers(reader, suffixes=(PREDICTIONS,))):
         yield rows
         if int(rows.log_time[-1]) >= last_ms:
             return
