@@ -98,7 +98,7 @@ def _every_check_is_the_same_when_computed_again(settings: Path) -> None:
 )
 def test_ctrl_c_leaves_no_process_and_no_port(tmp_path: Path, moment: str) -> None:
     with Command("demo", "--fast", "--remove", "--json", cwd=tmp_path) as command:
-        command.wait_for(moment)
+        command.wait_for(moment, seconds=300)
         command.signal(signal.SIGINT)
         assert command.ends(seconds=30) == 130, command.told()
         until(lambda: not any(map(alive, command.started)), seconds=10, what="the end of every process")

@@ -1,6 +1,5 @@
 """Clocks that jump, of workers and of producers, and midnight within a batch: the bytes of the chain know no clock."""
 
-import asyncio
 import time
 from datetime import UTC, datetime
 
@@ -87,10 +86,10 @@ async def test_midnight_at_the_end_of_a_month_passes_through_a_batch(install, st
     """The ledger is partitioned by the month of the insert: blocks, and what is inserted again, stand on both sides."""
     clock = Clock(tmp_path / "clock")
     here = install(WORKER__BLOCK_ROWS=1_000, WORKER__BLOCK_SECONDS="0.1")
+    clock.set(f"{MIDNIGHT - 600 - int(time.time()):+d}")
     worker = here.worker(**clock.env, **through(store_proxy))
     await until(worker.ready, what="ready")
-    clock.set(f"{MIDNIGHT - 6 - int(time.time()):+d}")
-    await asyncio.sleep(1.2)  # the library looks once a second
+    clock.set(f"{MIDNIGHT - 6 - int(time.time()):+d}")  # the library looks at its file now and then
     store_proxy.chaos = chaos(0.1)
     number = 0
     while True:
