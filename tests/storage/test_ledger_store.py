@@ -67,6 +67,19 @@ async def test_an_insert_without_a_whole_answer_is_sent_once_and_may_have_taken_
         ledger.close()
 
 
+async def test_an_answer_that_was_long_on_its_way_is_no_restart(store, migrated):
+    """Every partition would be placed again."""
+    address = address_of(store, Role.WRITER, migrated)
+    with StoreProxy(store.port) as proxy:
+        ledger = ClickHouseStore(lambda: connect(address.model_copy(update={"port": proxy.port})))
+        assert not await ledger.restarted()
+        held_back = proxy.add(Fault(lambda request: "uptime()" in request.statement, delay_s=3.5))
+        assert not await ledger.restarted()
+        assert held_back.hits == 1
+        assert not await ledger.restarted()
+        ledger.close()
+
+
 async def test_an_answer_to_a_question_is_whole_or_none(store, migrated, partition, ledger):
     """An empty result would say that nothing is chained, and open an epoch that nothing asked for."""
     rows = first_epoch(partition, range(3))

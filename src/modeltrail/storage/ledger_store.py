@@ -128,10 +128,12 @@ class ClickHouseStore:
     # In the threads, from here on.
 
     def _restarted(self) -> bool:
-        (uptime, table), now = self._rows(sql("ledger/incarnation"), {})[0], time.monotonic()
-        before, self._seen_up = self._seen_up, (uptime, now, table)
-        # Whole seconds on the server's side, so a little less than expected is no restart.
-        return before is not None and (table != before[2] or uptime < before[0] + (now - before[1]) - 2.0)
+        asked = time.monotonic()
+        uptime, table = self._rows(sql("ledger/incarnation"), {})[0]
+        before, self._seen_up = self._seen_up, (uptime, time.monotonic(), table)
+        # From the answer before to this question: an answer that was long on its way is no restart. The server counts
+        # whole seconds, so a little less than expected is none either.
+        return before is not None and (table != before[2] or uptime < before[0] + (asked - before[1]) - 2.0)
 
     def _insert(self, rows: Sequence[Row], appended_at: int) -> None:
         # As a view of memory: bytes would be sent again by the driver itself when the connection ends early, while
