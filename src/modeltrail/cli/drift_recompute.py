@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from modeltrail.drift.checks.check import VERSIONS
 from modeltrail.errors import NotVerifiableError
 from modeltrail.storage.watch.from_start import from_start
-from modeltrail.storage.watch.recompute import recompute
+from modeltrail.storage.watch.recompute import NOT_INPUT, recompute
 from modeltrail.storage.watch.records import read_events
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Difference", "Recomputed", "differences", "recompute_check", "table_of"]
 
-_NO_INPUT_DECIDES = ("duration_ms", "versions")
 _ABSENT = "(absent)"
 
 
@@ -63,7 +62,7 @@ def recompute_check(reader: "Reader", check: "CheckCompleted", *, whole: bool = 
     NotVerifiableError for a check that follows from no window (a tick), and where something is not in the ledger.
     """
     try:
-        result = from_start(reader, check) if whole else recompute(reader, check)[0]
+        result = from_start(reader, check) if whole else recompute(reader, check)
     except ValueError as error:
         raise NotVerifiableError(f"check {check.check_id}: cannot be computed again: {error}") from error
     if result is None:
@@ -71,7 +70,7 @@ def recompute_check(reader: "Reader", check: "CheckCompleted", *, whole: bool = 
         found = Difference("cut", f"closed by {entry}", "closes no such window")
         return Recomputed(check.check_id, found=[found], notes=_not_waited_for(check))
     done = Recomputed(check.check_id, rows=result.check.rows, alerts=len(result.alerts))
-    said, found = (_plain(each.model_dump(exclude=set(_NO_INPUT_DECIDES))) for each in (check, result.check))
+    said, found = (_plain(each.model_dump(exclude=set(NOT_INPUT))) for each in (check, result.check))
     done.found.extend(differences(said, found))
     for alert in result.alerts:
         stored = read_events(reader, type(alert.data), [alert.event_id])

@@ -10,6 +10,7 @@ from modeltrail.drift.checks.monitor import Monitor as FrameMonitor
 from modeltrail.drift.windows.narrow import NO_PREDICTION, NarrowRows
 from modeltrail.drift.windows.watch import Watch
 from modeltrail.errors import NotVerifiableError, StoreUnavailableError
+from modeltrail.events.alerts import AlertRaised
 from modeltrail.events.encode import encode_binary, encode_structured
 from modeltrail.events.models import MonitorAdvanced
 from modeltrail.events.monitors import MonitorConfigured
@@ -19,8 +20,9 @@ from modeltrail.storage.watch.ledger import WatchLedger
 from modeltrail.storage.watch.narrow import read_changes, read_narrow
 from modeltrail.storage.watch.reader import Reader
 from modeltrail.storage.watch.recompute import recompute
-from modeltrail.storage.watch.records import read_alert, read_checks
+from modeltrail.storage.watch.records import read_checks, read_events
 from tests.storage.maker import ChainMaker, insert
+from tests.storage.watch.again import changed_again, differing
 from tests.storage.watch.log import HOUR_US, MODEL, VERSION, Log, moment
 
 WINDOWS = 5
@@ -172,20 +174,20 @@ async def test_a_log_becomes_checks_and_alerts_that_can_be_computed_again(own, l
     assert raised
     assert [each.events[-1].data for each in live] == [each.check for each in live]  # alerts go out before their check
     reader = Reader(own)
-    assert read_alert(reader, raised[0].data.alert_id) == raised[0].data
+    assert read_events(reader, AlertRaised, [raised[0].data.alert_id]) == [raised[0].data]
 
     # Years later, by somebody who has nothing but the ledger.
     stored = read_checks(reader, [closing.check_id for closing in closings])
     assert len(stored) == len(closings)
-    assert {check_id: recompute(reader, check)[1] for check_id, check in stored.items()} == {
+    assert {check_id: changed_again(reader, check) for check_id, check in stored.items()} == {
         check_id: [] for check_id in stored
     }
 
     # A check that says something else is found out.
     said = stored[data[-1].check_id]
     field = said.fields[0].model_copy(update={"counts": [1, *said.fields[0].counts[1:]]})
-    assert recompute(reader, said.model_copy(update={"fields": [field, *said.fields[1:]]}))[1] == ["fields"]
-    assert recompute(reader, said.model_copy(update={"rows": 7}))[1] == ["rows"]
+    assert changed_again(reader, said.model_copy(update={"fields": [field, *said.fields[1:]]})) == ["fields"]
+    assert changed_again(reader, said.model_copy(update={"rows": 7})) == ["rows"]
     with pytest.raises(NotVerifiableError, match=r"no monitor\.configured with hash"):
         recompute(reader, said.model_copy(update={"monitor": said.monitor.model_copy(update={"sha256": "0" * 64})}))
 
@@ -237,13 +239,13 @@ async def test_metrics_by_segment_are_raised_shown_and_computed_again(own, ledge
     (raised,) = (event.data for each in live for event in each.events if event.type.endswith("alert.raised.v1"))
     assert "`accuracy` where `origin` is JFK is 0." in raised.message
     reader = Reader(own)
-    assert read_alert(reader, raised.alert_id) == raised
+    assert read_events(reader, AlertRaised, [raised.alert_id]) == [raised]
     stored = read_checks(reader, [closing.check_id for closing in closings])
     again = {check_id: recompute(reader, check) for check_id, check in stored.items()}
-    assert {check_id: differences for check_id, (_, differences) in again.items()} == {
+    assert {check_id: differing(stored[check_id], found.check) for check_id, found in again.items()} == {
         check_id: [] for check_id in stored
     }
-    assert [alert.data for result, _ in again.values() for alert in result.alerts] == [raised]
+    assert [alert.data for result in again.values() for alert in result.alerts] == [raised]
 
     rows = own.query(
         "SELECT segment_value, count(), countIf(state = 'stable'), min(reference_of) FROM performance_history "

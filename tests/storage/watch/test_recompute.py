@@ -18,10 +18,11 @@ from modeltrail.storage.watch.from_start import from_start
 from modeltrail.storage.watch.history import told
 from modeltrail.storage.watch.narrow import read_narrow
 from modeltrail.storage.watch.reader import Reader
-from modeltrail.storage.watch.recompute import differing, recompute
+from modeltrail.storage.watch.recompute import recompute
 from modeltrail.storage.watch.records import read_checks
 from modeltrail.watch.resume import Unit
 from tests.storage.maker import ChainMaker, insert
+from tests.storage.watch.again import changed_again, differing
 from tests.storage.watch.log import HOUR_US, MODEL, VERSION, Log, moment
 from tests.storage.watch.test_compute import ledgers
 
@@ -141,7 +142,7 @@ async def test_every_check_is_identical_from_its_own_words_and_from_the_start(ow
     if "window" not in given or given["window"]["kind"] == "sliding":
         assert any(check.supersedes for check in checks if check.kind == "drift")
     assert any(check.alerts for check in checks if check.kind == "drift")
-    assert {check.check_id: recompute(reader, check)[1] for check in checks} == {each.check_id: [] for each in checks}
+    assert {check.check_id: changed_again(reader, check) for check in checks} == {each.check_id: [] for each in checks}
     # From the start on: the last one of each unit needs all before it.
     last = {Unit(*_unit(check)): check for check in checks}
     superseding = [check for check in checks if check.supersedes]
@@ -169,7 +170,7 @@ async def test_only_from_the_start_a_window_that_closed_at_a_wrong_entry_is_foun
     reader = Reader(own)
     forged = read_checks(reader, [later.check_id])[later.check_id]
     forged_again = recompute(reader, forged.model_copy(update={"carry": computed.carry}))
-    assert forged_again[0].check.cut == forged.cut
+    assert forged_again.check.cut == forged.cut
     assert from_start(reader, forged) is None
     assert differing(checks[0], from_start(reader, checks[0]).check) == []
 
@@ -179,7 +180,7 @@ async def test_only_from_the_start_another_state_to_go_on_from_is_found_out(own,
     reader = Reader(own)
     carry = {**checks[2].carry, "fold": {**checks[2].carry["fold"], "watermark": 7}}
     said = checks[2].model_copy(update={"carry": carry})
-    assert recompute(reader, said)[1] == []
+    assert changed_again(reader, said) == []
     assert differing(said, from_start(reader, said).check) == ["carry"]
 
 

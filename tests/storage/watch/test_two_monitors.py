@@ -21,12 +21,12 @@ from modeltrail.events.monitors import MonitorConfigured
 from modeltrail.ledger.chain import Chain
 from modeltrail.storage.watch.narrow import read_changes, read_narrow
 from modeltrail.storage.watch.reader import Reader
-from modeltrail.storage.watch.recompute import recompute
 from modeltrail.storage.watch.records import read_checks
 from modeltrail.storage.watch.replay import Span, replay
 from modeltrail.watch.protocols import Frontier
 from modeltrail.watch.resume import Unit
 from tests.storage.maker import ChainMaker, insert
+from tests.storage.watch.again import changed_again
 from tests.storage.watch.log import HOUR_US, MODEL, VERSION, Log, moment
 from tests.storage.watch.test_compute import ledgers, timeless
 
@@ -139,7 +139,7 @@ async def test_each_raises_escalates_and_resolves_its_own_and_anybody_finds_the_
     # Years later.
     assert len(read_checks(world.reader, [check.check_id for check in checks])) == 2 * len(SHIFTS)
     news = [check for check in checks if any(each.transition != "open" for each in check.alerts)]
-    assert [recompute(world.reader, check)[1] for check in news] == [[]] * 5
+    assert [changed_again(world.reader, check) for check in news] == [[]] * 5
 
 
 async def test_a_restart_goes_on_with_each_ones_alerts(world, own, ledgers):

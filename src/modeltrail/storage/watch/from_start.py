@@ -7,24 +7,22 @@
 nothing is taken from any check.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from modeltrail.drift.baselines.baseline import Baseline
 from modeltrail.drift.checks.results import CheckResult
-from modeltrail.drift.policy.look_back import WindowCounts
 from modeltrail.drift.windows.closing import Closing
 from modeltrail.drift.windows.narrow import NarrowRows
 from modeltrail.drift.windows.watch import Watch
 from modeltrail.errors import NotVerifiableError
 from modeltrail.events.checks import CheckCompleted
-from modeltrail.storage.watch.compute import compute
 from modeltrail.storage.watch.frontiers import PREDICTIONS, Frontiers
 from modeltrail.storage.watch.history import told
-from modeltrail.storage.watch.look_back import Earlier
 from modeltrail.storage.watch.reader import Reader
 from modeltrail.storage.watch.records import read_baseline
 from modeltrail.storage.watch.replay import rows_in_order
+from modeltrail.storage.watch.series import compute_series
 
 __all__ = ["from_start"]
 
@@ -36,11 +34,12 @@ def from_start(reader: Reader, check: CheckCompleted) -> CheckResult | None:
     follow from the entries before it. NotVerifiableError where that entry is not there, and for a tick; else as
     `compute`. Reads every entry up to that one, a few numbers of each, and computes every check of its unit before it.
     """
-    frontiers, earlier = Frontiers(reader), Earlier(reader)
+    frontiers = Frontiers(reader)
     line = [closing for closing in _closings(frontiers, check) if _unit(closing) == _unit_of(check)]
+    ids = [closing.check_id for closing in line]
+    if check.check_id not in ids:
+        return None
     baselines: dict[str, Baseline] = {}
-    rows_of: dict[str, int] = {}
-    carry: Mapping[str, Any] = {}
 
     def baseline_of(closing: Closing) -> Baseline | None:
         if closing.baseline is None:
@@ -50,26 +49,9 @@ def from_start(reader: Reader, check: CheckCompleted) -> CheckResult | None:
             baselines[sha256] = read_baseline(reader, sha256)
         return baselines[sha256]
 
-    def recount(closing: Closing) -> WindowCounts:
-        return WindowCounts.of_check(compute(reader, closing, baseline_of(closing), frontiers=frontiers).check)
-
-    ids = [closing.check_id for closing in line]
-    if check.check_id not in ids:
-        return None
-    for closing in line[: ids.index(check.check_id) + 1]:
-        result = compute(
-            reader,
-            closing,
-            baseline_of(closing),
-            earlier=earlier.of(closing, recount),
-            carry=carry,
-            rows_before=rows_of.get(closing.supersedes or "", 0),
-            frontiers=frontiers,
-        )
-        carry = result.carry
-        earlier.note(result.check, closing)
-        rows_of[closing.check_id] = result.check.rows
-    return result
+    for _, result in compute_series(frontiers, line[: ids.index(check.check_id) + 1], baseline_of):
+        last = result
+    return last
 
 
 def _closings(frontiers: Frontiers, check: CheckCompleted) -> list[Closing]:

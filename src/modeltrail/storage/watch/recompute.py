@@ -22,9 +22,9 @@ from modeltrail.storage.watch.frontiers import Frontiers
 from modeltrail.storage.watch.reader import Reader
 from modeltrail.storage.watch.records import check_before, read_baseline, read_checks, read_monitor
 
-__all__ = ["closing_of", "differing", "recompute"]
+__all__ = ["NOT_INPUT", "closing_of", "recompute"]
 
-_NOT_INPUT = {"duration_ms", "versions"}
+NOT_INPUT = frozenset({"duration_ms", "versions"})
 """Members of a check that no input decides."""
 
 
@@ -72,8 +72,8 @@ def _silence(check: CheckCompleted) -> Silence | None:
     return Silence(told.condition == "silent", parse_moment(told.last_at) // 1000, int(told.max_gap_s or 0))
 
 
-def recompute(reader: Reader, check: CheckCompleted) -> tuple[CheckResult, list[str]]:
-    """Return the result of a check computed again from the ledger, and the names of the members that differ.
+def recompute(reader: Reader, check: CheckCompleted) -> CheckResult:
+    """Return the result of a check computed again from the ledger.
 
     NotVerifiableError where something that it depends on is not in the ledger; else as `compute`.
     """
@@ -81,7 +81,7 @@ def recompute(reader: Reader, check: CheckCompleted) -> tuple[CheckResult, list[
     frontiers = Frontiers(reader)
     before = check_before(reader, check)
     superseded = read_checks(reader, [check.supersedes]) if check.supersedes else {}
-    result = compute(
+    return compute(
         reader,
         closing,
         read_baseline(reader, closing.baseline.sha256) if closing.baseline else None,
@@ -90,13 +90,6 @@ def recompute(reader: Reader, check: CheckCompleted) -> tuple[CheckResult, list[
         rows_before=sum(each.rows for each in superseded.values()),
         frontiers=frontiers,
     )
-    return result, differing(check, result.check)
-
-
-def differing(check: CheckCompleted, found: CheckCompleted) -> list[str]:
-    """Return the names of the members in which two checks differ, but for those that no input decides."""
-    said, computed = check.model_dump(mode="json"), found.model_dump(mode="json")
-    return sorted(name for name in said if name not in _NOT_INPUT and said[name] != computed[name])
 
 
 def _earlier(reader: Reader, check: CheckCompleted, frontiers: Frontiers) -> list[WindowCounts]:

@@ -10,7 +10,6 @@ import pyarrow as pa
 
 from modeltrail.drift.baselines.baseline import Baseline
 from modeltrail.errors import NotVerifiableError
-from modeltrail.events.alerts import AlertRaised
 from modeltrail.events.baselines import BaselineRegistered
 from modeltrail.events.canonical import content_hash
 from modeltrail.events.checks import CheckCompleted
@@ -21,7 +20,7 @@ from modeltrail.events.registry import EVENT_TYPES
 from modeltrail.storage.watch.frontiers import CHANGES, Frontiers
 from modeltrail.storage.watch.reader import Reader
 
-__all__ = ["check_before", "event_data", "read_alert", "read_baseline", "read_checks", "read_events", "read_monitor"]
+__all__ = ["check_before", "event_data", "read_baseline", "read_checks", "read_events", "read_monitor"]
 
 D = TypeVar("D", bound=Data)
 
@@ -46,11 +45,6 @@ def read_events(reader: Reader, model: type[D], ids: Collection[str]) -> list[D]
 def read_checks(reader: Reader, check_ids: Collection[str]) -> dict[str, CheckCompleted]:
     """Return those of these checks that are in the ledger, by id. Raises what `Reader.ask` raises."""
     return {check.check_id: check for check in read_events(reader, CheckCompleted, check_ids)}
-
-
-def read_alert(reader: Reader, alert_id: str) -> AlertRaised | None:
-    """Return an alert as it was first raised, None where the ledger has none of this id."""
-    return next(iter(read_events(reader, AlertRaised, [alert_id])), None)
 
 
 def check_before(reader: Reader, check: CheckCompleted) -> CheckCompleted | None:

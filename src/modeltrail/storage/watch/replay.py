@@ -16,7 +16,6 @@ import numpy as np
 
 from modeltrail.drift.baselines.baseline import Baseline
 from modeltrail.drift.checks.results import CheckResult
-from modeltrail.drift.policy.look_back import WindowCounts
 from modeltrail.drift.windows.closing import Closing
 from modeltrail.drift.windows.narrow import NO_PREDICTION, BaselineNamed, Change, NarrowRows
 from modeltrail.drift.windows.order import Position
@@ -25,11 +24,10 @@ from modeltrail.events.models import MonitorAdvanced
 from modeltrail.events.moment import format_moment, parse_moment
 from modeltrail.events.monitors import MonitorConfigured
 from modeltrail.ledger.chain import Chain
-from modeltrail.storage.watch.compute import compute
 from modeltrail.storage.watch.frontiers import PREDICTIONS, Frontiers
-from modeltrail.storage.watch.look_back import Earlier
 from modeltrail.storage.watch.narrow import read_narrow
 from modeltrail.storage.watch.reader import Reader
+from modeltrail.storage.watch.series import compute_series
 
 __all__ = ["Span", "replay", "rows_in_order"]
 
@@ -82,30 +80,10 @@ def replay(
     monitor = monitor.model_copy(update=update)
     frontiers = Frontiers(reader, suffixes=(PREDICTIONS,))
     closings = _closings(frontiers, monitor, baseline, span, at_once)
-    earlier = Earlier(reader)
-    carries: dict[tuple[str, int], Mapping[str, Any]] = {}
-    rows_of: dict[str, int] = {}
-
-    def recount(closing: Closing) -> WindowCounts:
-        return WindowCounts.of_check(compute(reader, closing, baseline, frontiers=frontiers).check)
-
-    for number, closing in enumerate(closings):
+    for number, found in enumerate(compute_series(frontiers, closings, lambda _: baseline)):
         if progress is not None:
             progress(number, len(closings))
-        unit = (closing.kind, closing.label_delay_s)
-        result = compute(
-            reader,
-            closing,
-            baseline,
-            earlier=earlier.of(closing, recount),
-            carry=carries.get(unit, {}),
-            rows_before=rows_of.get(closing.supersedes or "", 0),
-            frontiers=frontiers,
-        )
-        carries[unit] = result.carry
-        earlier.note(result.check, closing)
-        rows_of[closing.check_id] = result.check.rows
-        yield closing, result
+        yield found
     if progress is not None:
         progress(len(closings), len(closings))
 
