@@ -8,27 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from modeltrail.cli import monitor_arguments as asks
 from modeltrail.cli.alerts import SEVERITY_STYLES
 from modeltrail.cli.amounts import moment_of, time_text
-from modeltrail.cli.monitor_arguments import (
-    BiasOption,
-    ConsecutiveOption,
-    CronOption,
-    EveryOption,
-    FdrOption,
-    FieldsOption,
-    LabelDelayOption,
-    LatenessOption,
-    MonitorArguments,
-    PerformanceOption,
-    PsiCriticalOption,
-    PsiWarningOption,
-    RaiseAtOption,
-    SegmentsOption,
-    StepOption,
-    TimezoneOption,
-    WindowOption,
-)
 from modeltrail.cli.option_errors import named_by_options
 from modeltrail.cli.output import ConfigOption, JsonOption, Meter, Output, SetOption, counted, examples, settings_of
 from modeltrail.errors import ConfigurationError, InvalidEventError
@@ -148,22 +130,22 @@ def run(
     from_file: Annotated[
         Path | None, typer.Option("--from-file", metavar="FILE", help="Begin with a monitor in a .json or .toml file.")
     ] = None,
-    window: WindowOption = None,
-    step: StepOption = None,
-    cron: CronOption = None,
-    timezone: TimezoneOption = None,
-    every: EveryOption = None,
-    lateness: LatenessOption = None,
-    fields: FieldsOption = None,
-    segments: SegmentsOption = None,
-    raise_at: RaiseAtOption = None,
-    fdr: FdrOption = None,
-    consecutive: ConsecutiveOption = None,
-    psi_warning: PsiWarningOption = None,
-    psi_critical: PsiCriticalOption = None,
-    performance: PerformanceOption = None,
-    bias: BiasOption = None,
-    label_delay: LabelDelayOption = None,
+    window: asks.WindowOption = None,
+    step: asks.StepOption = None,
+    cron: asks.CronOption = None,
+    timezone: asks.TimezoneOption = None,
+    every: asks.EveryOption = None,
+    lateness: asks.LatenessOption = None,
+    fields: asks.FieldsOption = None,
+    segments: asks.SegmentsOption = None,
+    raise_at: asks.RaiseAtOption = None,
+    fdr: asks.FdrOption = None,
+    consecutive: asks.ConsecutiveOption = None,
+    psi_warning: asks.PsiWarningOption = None,
+    psi_critical: asks.PsiCriticalOption = None,
+    performance: asks.PerformanceOption = None,
+    bias: asks.BiasOption = None,
+    label_delay: asks.LabelDelayOption = None,
     config: ConfigOption = None,
     set_: SetOption = None,
     json: JsonOption = False,
@@ -190,7 +172,7 @@ def run(
     if span.since_us is not None and span.until_us is not None and span.since_us >= span.until_us:
         raise ConfigurationError(f"--until {until}: expected a time after --from {since}")
     out = Output(json=json)
-    asked = MonitorArguments(
+    asked = asks.MonitorArguments(
         window=window, step=step, cron=cron, timezone=timezone, every=every, lateness=lateness, fields=fields,
         segments=segments, preset=policy, preset_option="--policy", raise_at=raise_at, fdr=fdr,
         consecutive=consecutive, psi_warning=psi_warning, psi_critical=psi_critical, performance=performance, bias=bias,

@@ -5,28 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from modeltrail.cli import monitor_arguments as asks
 from modeltrail.cli.amounts import day_text, duration_text, moment_of, seconds_of
 from modeltrail.cli.drift_publish import ActorOption, SourceOption, place, publish_one
-from modeltrail.cli.monitor_arguments import (
-    BiasOption,
-    ConsecutiveOption,
-    CronOption,
-    EveryOption,
-    FdrOption,
-    FieldsOption,
-    LabelDelayOption,
-    LatenessOption,
-    MonitorArguments,
-    PerformanceOption,
-    PsiCriticalOption,
-    PsiWarningOption,
-    RaiseAtOption,
-    SegmentsOption,
-    StepOption,
-    TimezoneOption,
-    WindowOption,
-    put_in,
-)
 from modeltrail.cli.option_errors import named_by_options
 from modeltrail.cli.output import ConfigOption, JsonOption, Output, SetOption, counted, examples, settings_of
 from modeltrail.errors import ConfigurationError
@@ -89,28 +70,28 @@ def set_monitor(
         Path | None,
         typer.Option("--from-file", metavar="FILE", help="Members of monitor.configured, .json or .toml; options win."),
     ] = None,
-    window: WindowOption = None,
-    step: StepOption = None,
-    cron: CronOption = None,
-    timezone: TimezoneOption = None,
-    every: EveryOption = None,
-    lateness: LatenessOption = None,
+    window: asks.WindowOption = None,
+    step: asks.StepOption = None,
+    cron: asks.CronOption = None,
+    timezone: asks.TimezoneOption = None,
+    every: asks.EveryOption = None,
+    lateness: asks.LatenessOption = None,
     baseline: Annotated[
         str | None, typer.Option("--baseline", metavar="ID", help="The baseline (default: the newest of the version).")
     ] = None,
-    fields: FieldsOption = None,
-    segments: SegmentsOption = None,
+    fields: asks.FieldsOption = None,
+    segments: asks.SegmentsOption = None,
     preset: Annotated[
         str | None, typer.Option("--preset", metavar="NAME", help="default, sensitive or tolerant.")
     ] = None,
-    raise_at: RaiseAtOption = None,
-    fdr: FdrOption = None,
-    consecutive: ConsecutiveOption = None,
-    psi_warning: PsiWarningOption = None,
-    psi_critical: PsiCriticalOption = None,
-    performance: PerformanceOption = None,
-    bias: BiasOption = None,
-    label_delay: LabelDelayOption = None,
+    raise_at: asks.RaiseAtOption = None,
+    fdr: asks.FdrOption = None,
+    consecutive: asks.ConsecutiveOption = None,
+    psi_warning: asks.PsiWarningOption = None,
+    psi_critical: asks.PsiCriticalOption = None,
+    performance: asks.PerformanceOption = None,
+    bias: asks.BiasOption = None,
+    label_delay: asks.LabelDelayOption = None,
     silence: Annotated[
         str | None,
         typer.Option(
@@ -141,7 +122,7 @@ def set_monitor(
     """
     from modeltrail.cli.monitor_options import monitor_of, read_monitor_file
 
-    asked = MonitorArguments(
+    asked = asks.MonitorArguments(
         window=window, step=step, cron=cron, timezone=timezone, every=every, lateness=lateness, fields=fields,
         segments=segments, preset=preset, raise_at=raise_at, fdr=fdr, consecutive=consecutive, psi_warning=psi_warning,
         psi_critical=psi_critical, performance=performance, bias=bias, label_delay=label_delay,
@@ -156,8 +137,8 @@ def set_monitor(
     given = {name: said for name, said in given.items() if said[1] is not None}
     members |= {name: text for name, (_, text) in given.items()}
     gap_s = None if silence is None else seconds_of(silence, "--silence")
-    put_in(members, "silence", {"max_gap_s": gap_s, "rate_factor": rate_factor})
-    put_in(members, "learn", {"predictions": learn})
+    asks.put_in(members, "silence", {"max_gap_s": gap_s, "rate_factor": rate_factor})
+    asks.put_in(members, "learn", {"predictions": learn})
     if disabled:
         members["enabled"] = False
     if "model_id" not in members:
