@@ -6,7 +6,7 @@ Hours of 1 January 2024, as in `test_watch`; `T` is a tick.
 import json
 
 from modeltrail.drift.windows.watch import Watch
-from tests.drift.windows.test_watch import BEGIN_MS, HOUR_MS, World
+from tests.drift.windows.timeline import BEGIN_MS, HOUR_MS, World
 
 SILENCE = {"max_gap_s": 3600}
 DAILY = {"kind": "tumbling", "size_s": 86_400}
