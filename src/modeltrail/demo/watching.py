@@ -36,7 +36,6 @@ class Streamed:
 
     look: Look
     published: int
-    killed_pid: int
     took_over_after_s: float
     seconds: float
 
@@ -146,7 +145,7 @@ def watch_until_chained(
                 )
             if finished:
                 look = look.without(of_the_watch)
-                return Streamed(look, producer.published, kill.pid, kill.took_over_after_s or 0.0, ended - began)
+                return Streamed(look, producer.published, kill.took_over_after_s or 0.0, ended - began)
             if time.monotonic() - moved_at > _STUCK_S and moved_at:
                 raise ModeltrailError(f"nothing moved for {_STUCK_S:.0f} s; logs are in {installation.directory}")
             time.sleep(_LOOK_S)

@@ -23,7 +23,6 @@ class LaneState(Enum):
     """Whether batches are taken."""
 
     OPEN = "open"
-    PLACING = "placing"
     STOPPED = "stopped"
 
 

@@ -2,7 +2,7 @@
 
 import random
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -180,7 +180,3 @@ class World:
         log = self.logs[partition]
         for _ in range(count):
             log.write(self.timestamp(), b"k", (), self.value())
-
-    def last_offsets(self) -> Sequence[tuple[PartitionId, int]]:
-        """Return the last readable offset of every partition."""
-        return [(partition, log.last()) for partition, log in self.logs.items()]

@@ -8,11 +8,12 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as oracle
 
-from modeltrail.drift.statistics.auc import area_interval, area_under_curve, hanley_mcneil
+from modeltrail.drift.statistics.auc import area_interval, hanley_mcneil
 from modeltrail.drift.statistics.metrics import METRICS, MIN_CLASS, MIN_ROWS, Area, Share, f1_of_share, share_of_f1
 from modeltrail.drift.statistics.metrics import wilson_interval as wilson
 from modeltrail.drift.statistics.multiclass import MAX_CELLS, MulticlassOutcomes
 from modeltrail.drift.statistics.performance import BinaryOutcomes, RegressionOutcomes, empty_outcomes
+from tests.drift.statistics.ranked import area_under_curve
 
 BINARY = {
     "accuracy": lambda truth, called, _: oracle.accuracy_score(truth, called),

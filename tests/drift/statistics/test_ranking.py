@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from modeltrail.drift.statistics import auc, ranking
-from modeltrail.drift.statistics.auc import area_of_ranks, area_under_curve
+from modeltrail.drift.statistics.auc import area_of_ranks
 from modeltrail.drift.statistics.ranking import Ranking, Ranks
+from tests.drift.statistics.ranked import area_under_curve
 
 
 @pytest.fixture

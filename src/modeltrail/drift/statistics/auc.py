@@ -14,27 +14,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from modeltrail.drift.statistics.ranking import Ranking, Ranks
+from modeltrail.drift.statistics.ranking import Ranks
 
-__all__ = ["area_interval", "area_of_ranks", "area_under_curve", "hanley_mcneil"]
+__all__ = ["area_interval", "area_of_ranks", "hanley_mcneil"]
 
 _FITS = 1 << 30
 """With fewer rows the sums of a part fit in 64 bits."""
 
 
-def area_under_curve(scores: NDArray[np.float64], positive: NDArray[np.bool_]) -> tuple[float, float]:
+def area_of_ranks(parts: Iterable[Ranks], positives: int, negatives: int) -> tuple[float, float]:
     """Return the area and DeLong's variance of it.
 
-    `scores` (no NaN) and `positive` have one length, with at least two rows of each class. A perfect or perfectly
-    inverted ranking has variance 0.
+    `parts` are all rows in ascending order of score, `positives` and `negatives` how many there are of each class: at
+    least two. A perfect or perfectly inverted ranking has variance 0.
     """
-    ranking = Ranking()
-    ranking.add(scores, positive)
-    return area_of_ranks(ranking.ascending(), ranking.positives, ranking.negatives)
-
-
-def area_of_ranks(parts: Iterable[Ranks], positives: int, negatives: int) -> tuple[float, float]:
-    """Return the same of so many positive and negative rows, in ascending order of score."""
     m, n = positives, negatives
     kind = np.int64 if m + n < _FITS else np.object_  # integers of any size
     higher = lower = 0

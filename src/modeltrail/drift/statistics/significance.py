@@ -21,7 +21,6 @@ from scipy import special, stats
 from modeltrail.drift.statistics.distances import share_psi
 
 __all__ = [
-    "benjamini_hochberg",
     "chi_square_p_value",
     "effective_rows",
     "ks_p_value",
@@ -113,14 +112,6 @@ def _share_beyond(share: float, delta0: float) -> float:
         apart = (middle - share) * (math.log(middle / share) - math.log1p(-middle) + math.log1p(-share))
         low, high = (middle, high) if apart < delta0 else (low, middle)
     return low
-
-
-def benjamini_hochberg(p_values: ArrayLike, fdr: float) -> NDArray[np.bool_]:
-    """Return which hypotheses are rejected, bool[k], so that of the rejections a share of at most `fdr` is false.
-
-    Of none, none. ValueError where a p-value is not within 0..1.
-    """
-    return _float64(p_values) <= rejection_limit(p_values, fdr)
 
 
 def rejection_limit(p_values: ArrayLike, fdr: float) -> float:
