@@ -1,6 +1,8 @@
 """The topics of an installation: names from the settings, and whether the broker has them."""
 
-from collections.abc import Mapping
+import asyncio
+import time
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -42,30 +44,53 @@ REPLICAS = 3
 """Replicas of a new topic where there are that many brokers; then two of them acknowledge every record."""
 
 
-async def create_topics(settings: Settings) -> dict[str, int]:
-    """Create the topics that are missing; returns their names and partitions.
+KNOWN_WITHIN_S = 5
+"""How long a new topic may stay unknown to the broker that is asked for it."""
 
-    Every topic has append time, so that no producer decides about the order of time, and is never compacted.
+
+async def create_topics(settings: Settings) -> dict[str, int]:
+    """Create the topics that are missing; returns the names and partitions of those that were created.
+
+    Every topic has append time, so that no producer decides about the order of time, and is never compacted. Returns
+    when the broker tells of every topic, so that a worker that is started next finds them; ConfigurationError where it
+    refuses one, or does not tell of it within KNOWN_WITHIN_S.
     """
-    client_args = kafka_client_args(settings)
+    required = required_topics(settings)
+    created: dict[str, int] = {}
     async with broker_errors(settings):
-        admin = AIOKafkaAdminClient(**client_args)
+        admin = AIOKafkaAdminClient(**kafka_client_args(settings))
         try:
             await admin.start()
-            existing = set(await admin.list_topics())
-            wanted = {name: count for name, count in required_topics(settings).items() if name not in existing}
-            if not wanted:
+            missing = required.keys() - set(await admin.list_topics())
+            if not missing:
                 return {}
             replicas = min(REPLICAS, len((await admin.describe_cluster())["brokers"]))
-            topics = [_new_topic(name, count, replicas, settings) for name, count in wanted.items()]
-            answer = await admin.create_topics(topics)
+            wanted = {name: count for name, count in required.items() if name in missing}
+            answer = await admin.create_topics(
+                [_new_topic(name, count, replicas, settings) for name, count in wanted.items()]
+            )
+            for name, code, *reason in answer.topic_errors:
+                if code == 0:
+                    created[name] = wanted[name]
+                elif code != TopicAlreadyExistsError.errno:
+                    why = reason[0] if reason and reason[0] else for_code(code).description
+                    raise ConfigurationError(f"the broker does not create {name}: {why}")
+            await _known(admin, missing)
         finally:
             await admin.close()
-    for name, code, *reason in answer.topic_errors:
-        if code not in {0, TopicAlreadyExistsError.errno}:
-            why = reason[0] if reason and reason[0] else for_code(code).description
-            raise ConfigurationError(f"the broker does not create {name}: {why}")
-    return wanted
+    return created
+
+
+async def _known(admin: AIOKafkaAdminClient, names: Collection[str], within_s: float = KNOWN_WITHIN_S) -> None:
+    """Wait until a broker tells of these topics: it hears from its controller of what was created, a moment later."""
+    looked_until = time.monotonic() + within_s
+    while missing := set(names) - set(await admin.list_topics()):
+        if time.monotonic() > looked_until:
+            raise ConfigurationError(
+                f"the broker created {', '.join(sorted(missing))} and does not tell of it after {within_s} s: may this "
+                "user describe the topic?"
+            )
+        await asyncio.sleep(0.05)
 
 
 def _new_topic(name: str, partitions: int, replicas: int, settings: Settings) -> NewTopic:
