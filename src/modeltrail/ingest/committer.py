@@ -1,4 +1,4 @@
-"""The commit: store, announce, acknowledge, in this order, one block at a time.
+"""The commit: store, announce, acknowledge, in this order, one block after the other.
 
     0. ask          whether the records come from the log that the chain was placed in.
     1. insert       one block of what waits in all lanes; afterwards its rows and typed rows are durable.
@@ -9,20 +9,19 @@
                     are read again, compared, and announced again.
     3. acknowledge  the watermark of each partition moves. A crash before it: as after 1.
 
-There is at most one insert in flight, so that the blocks of a chain become durable in order. An insert that did
-not return success is never believed either way: the head is read back before anything else happens.
+There is at most one insert in flight, so that the blocks of a chain become durable in order, and at most one block
+whose steps 2 and 3 are under way: while they wait for the broker, the next block is inserted. A crash then leaves two
+blocks that are read again from the group's offset and announced again. An insert that did not return success is never
+believed either way: the head is read back before anything else happens.
 """
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import chain as flatten
-from itertools import zip_longest
 
 from modeltrail.errors import RowsRefusedError, UnavailableError
 from modeltrail.ingest.announcing import announce
-from modeltrail.ingest.block import BlockLimits
-from modeltrail.ingest.lane import Again, Lane, Piece
+from modeltrail.ingest.block import BlockLimits, Share, is_due, take
+from modeltrail.ingest.lane import Lane, Piece
 from modeltrail.ingest.lanes import RETRY_S, Lanes
 from modeltrail.ingest.protocols import Clock, Flow, Log, Notices, Observer, Outbox, Store
 from modeltrail.ledger.entries import Entries
@@ -32,20 +31,6 @@ __all__ = ["Committer"]
 REFUSALS = 3
 """So often the store has to refuse the same rows before that is believed: a request that was cut or garbled on its
 way is refused just as rows that do not parse are."""
-
-
-@dataclass(slots=True)
-class _Share:
-    """What one lane has in a block."""
-
-    lane: Lane
-    pieces: list[Piece]
-    rows: Entries
-    again: list[Again]
-
-    @property
-    def size(self) -> int:
-        return sum(piece.size for piece in self.pieces)
 
 
 class Committer:
@@ -76,18 +61,25 @@ class Committer:
         self._resume_below = resume_below
         self._ready = ready
         self._hurry = 0
+        self._behind: asyncio.Task[None] | None = None
+        """Announces the block that was stored last."""
         self._done = asyncio.Condition()
 
     async def run(self) -> None:
         """Commit for ever; to be cancelled."""
-        while True:
-            shares = self._take()
-            if shares:
-                await self._commit(shares)
-                async with self._done:
-                    self._done.notify_all()
-            else:
-                await self._wait()
+        try:
+            while True:
+                if self._behind is not None and self._behind.done():
+                    await self._announced()
+                shares = self._take()
+                if shares:
+                    await self._commit(shares)
+                else:
+                    await self._wait()
+        finally:
+            if self._behind is not None:
+                self._behind.cancel()
+                await asyncio.gather(self._behind, return_exceptions=True)
 
     async def drain(self, wanted: Sequence[Piece]) -> None:
         """Commit without waiting for full blocks until `wanted` are settled or given up."""
@@ -100,11 +92,9 @@ class Committer:
             self._hurry -= 1
 
     async def _wait(self) -> None:
-        """Wait for a piece, or for the oldest one to come of age."""
+        """Wait for a piece, for the oldest one to come of age, or for an announcement to end."""
         self._ready.clear()
-        # What a lane holds that is not held any more is nobody's to commit; it goes with the lane.
-        held = [lane for lane in self._lanes if lane.pieces and self._lanes.holds(lane)]
-        oldest = min((lane.pieces[0].since for lane in held), default=None)
+        oldest = min((next(lane.waiting()).since for lane in self._waiting()), default=None)
         if oldest is None:
             await self._ready.wait()
             return
@@ -114,48 +104,58 @@ class Committer:
         except TimeoutError:
             return
 
-    def _take(self) -> list[_Share]:
-        """Take what waits, in order, from all lanes in turn, if it is time; the pieces stay in their lanes."""
-        waiting = [lane for lane in self._lanes if lane.pieces and self._lanes.holds(lane)]
-        if not waiting or not self._due(waiting):
+    def _waiting(self) -> list[Lane]:
+        """Return the lanes that have something for a block: what a lane that is not held has is nobody's."""
+        return [lane for lane in self._lanes if len(lane.pieces) > lane.taken and self._lanes.holds(lane)]
+
+    def _take(self) -> list[Share]:
+        """Take a block if it is time, and let records flow for the next one."""
+        waiting = self._waiting()
+        if not waiting or not (self._hurry or is_due(waiting, self._limits, self._clock.monotonic())):
             return []
-        shares = [_Share(lane, [], Entries(), []) for lane in waiting]
-        rows = size = 0
-        for turn in zip_longest(*(lane.pieces for lane in waiting)):
-            for share, piece in zip(shares, turn, strict=True):
-                if piece is None or rows >= self._limits.rows or size >= self._limits.size:
-                    continue
-                share.pieces.append(piece)
-                share.rows.extend(piece.rows)
-                share.again.extend(piece.again)
-                rows += len(piece.rows)
-                size += piece.size
-        return [share for share in shares if share.pieces]
+        shares = take(waiting, self._limits)
+        for lane in waiting:
+            if lane.paused and len(lane.pieces) - lane.taken < self._resume_below:
+                lane.paused = False
+                self._flow.resume(lane.partition)
+        return shares
 
-    def _due(self, waiting: Sequence[Lane]) -> bool:
-        if self._hurry:
-            return True
-        rows = size = 0
-        oldest = self._clock.monotonic() - self._limits.age_s
-        for piece in flatten.from_iterable(lane.pieces for lane in waiting):
-            if piece.since <= oldest or not piece.rows:
-                return True
-            rows += len(piece.rows)
-            size += piece.size
-        return rows >= self._limits.rows or size >= self._limits.size
+    async def _commit(self, shares: list[Share]) -> None:
+        """Store a block, and let its announcement follow behind the one before it."""
+        stored = await self._stored(shares)
+        await self._announced()
+        if stored:
+            self._behind = asyncio.create_task(self._announce(stored), name="announce")
+            self._behind.add_done_callback(lambda _: self._ready.set())  # to be looked at, should it have failed
 
-    async def _commit(self, shares: list[_Share]) -> None:
+    async def _stored(self, shares: list[Share]) -> list[Share]:
+        """Steps 0 and 1. Return what is to be announced; the rest was given up or refused."""
         shares = await self._of_the_same_log(shares)
         stored = await self._insert(shares)
         stored.extend(share for share in shares if not share.rows)
-        if stored:
-            notices = announce((share.rows, share.again) for share in stored)
-            if not await self._send(notices, stored):
-                return
+        await self._tell()
+        return stored
+
+    async def _announced(self) -> None:
+        """Wait until the block before is announced and acknowledged."""
+        if self._behind is not None:
+            await self._behind
+            self._behind = None
+
+    async def _announce(self, stored: Sequence[Share]) -> None:
+        """Steps 2 and 3."""
+        notices = announce((share.rows, share.again) for share in stored)
+        if await self._send(notices, stored):
             for share in stored:
                 self._acknowledge(share)
+        await self._tell()
 
-    async def _of_the_same_log(self, shares: list[_Share]) -> list[_Share]:
+    async def _tell(self) -> None:
+        """Let those look who wait for pieces to be settled or given up."""
+        async with self._done:
+            self._done.notify_all()
+
+    async def _of_the_same_log(self, shares: list[Share]) -> list[Share]:
         """Step 0. Return the shares whose records come from the log that their chain was placed in."""
         new = [share.lane for share in shares if share.rows]
         waited = False
@@ -173,10 +173,10 @@ class Committer:
             self._observer.going_on("log")
         return [share for share in shares if not share.rows or self._lanes.holds(share.lane)]
 
-    async def _insert(self, shares: Sequence[_Share]) -> list[_Share]:
+    async def _insert(self, shares: Sequence[Share]) -> list[Share]:
         """Step 1. Return the shares that are durable; the others were given up or refused."""
         pending = [share for share in shares if share.rows]
-        stored: list[_Share] = []
+        stored: list[Share] = []
         appended_at = self._clock.now_ms()
         doubtful = waited = False
         refusals = 0
@@ -228,14 +228,14 @@ class Committer:
                 self._observer.going_on("store")
         return stored
 
-    def _ended(self, pending: Sequence[_Share], *, known: bool) -> None:
+    def _ended(self, pending: Sequence[Share], *, known: bool) -> None:
         for share in pending:
             self._lanes.doubts.ended(share.lane, known=known)
 
-    async def _read_back(self, pending: Sequence[_Share]) -> tuple[list[_Share], list[_Share]]:
+    async def _read_back(self, pending: Sequence[Share]) -> tuple[list[Share], list[Share]]:
         """After an insert that did not return success: which shares are there, and which are to be inserted."""
-        there: list[_Share] = []
-        missing: list[_Share] = []
+        there: list[Share] = []
+        missing: list[Share] = []
         for share in pending:
             first, last = share.rows[0], share.rows[-1]
             found = set(await self._store.entry_hashes(last.chain, last.seq))
@@ -252,12 +252,12 @@ class Committer:
                 missing.append(share)
         return there, missing
 
-    async def _refuse(self, share: _Share, error: RowsRefusedError) -> None:
+    async def _refuse(self, share: Share, error: RowsRefusedError) -> None:
         first, last = share.rows[0], share.rows[-1]
         message = f"the store refuses entries {first.seq} to {last.seq} of {first.chain} for good: {error}"
         await self._lanes.stop(share.lane, "chain_refused", f"{first.chain} {first.seq}", message)
 
-    async def _send(self, notices: Notices, stored: Sequence[_Share]) -> bool:
+    async def _send(self, notices: Notices, stored: Sequence[Share]) -> bool:
         """Step 2. False when every lane was given up meanwhile: whoever has them now announces."""
         waited = False
         try:
@@ -276,15 +276,11 @@ class Committer:
             if waited:
                 self._observer.going_on("broker")
 
-    def _acknowledge(self, share: _Share) -> None:
+    def _acknowledge(self, share: Share) -> None:
         """Step 3."""
         lane = share.lane
         if share.rows:
             self._observer.chained(lane.partition, share.rows)
         lane.settle(share.pieces)
-        if not self._lanes.holds(lane):
-            return
-        self._flow.durable(lane.partition, share.pieces[-1].next_offset, lane.generation)
-        if lane.paused and len(lane.pieces) < self._resume_below:
-            lane.paused = False
-            self._flow.resume(lane.partition)
+        if self._lanes.holds(lane):
+            self._flow.durable(lane.partition, share.pieces[-1].next_offset, lane.generation)

@@ -27,11 +27,14 @@ ROW_OVERHEAD = 250
 """Bytes that a row takes in a block beside its payload: hashes, envelope, offsets of the columns. Blocks of ordinary
 events are to be closed by their rows: half of what an event costs the store is the block that it comes in."""
 
+JUDGED_IN_A_TURN = 500
+"""Records, a few milliseconds of work: the committer needs several turns of the event loop from block to block."""
+
 
 class Intake:
     """Turns batches into pieces.
 
-    A partition is paused when `limit` pieces wait in its lane and, in all lanes, twice as much as makes a `block`.
+    A partition is paused when `limit` pieces wait in its lane and, in all lanes, as much as makes a `block`.
     """
 
     def __init__(
@@ -87,8 +90,7 @@ class Intake:
             size = sum(repeated.sizes())
             self._push(lane, Piece(lane, Entries(), again, size, lane.cursor, self._clock.monotonic()))
         if split < len(batch):
-            self._append(lane, batch[split:])
-            lane.cursor = lane.sequencer.next_offset
+            await self._append(lane, batch[split:])
 
     async def _compare(self, lane: Lane, records: Records) -> list[Again] | None:
         """Compare records that are chained already with their entries; None where the log was replaced."""
@@ -149,40 +151,47 @@ class Intake:
         if lane.paused:  # reading from somewhere lets records flow
             self._flow.pause(lane.partition)
 
-    def _append(self, lane: Lane, records: Records) -> None:
+    async def _append(self, lane: Lane, records: Records) -> None:
         """Validate, hash and link; push pieces of bounded size."""
+        judgements = await self._judged(lane, records)
+        if not self._lanes.holds(lane):
+            return
         now = self._clock.monotonic()
         begin = size = 0
         for end, payload in enumerate(records.sizes(), 1):
             size += ROW_OVERHEAD + payload
             if size >= PIECE_BYTES or end == len(records):
                 part = records[begin:end] if end - begin < len(records) else records
-                self._push(lane, Piece(lane, self._entries(lane, part), [], size, lane.sequencer.next_offset, now))
+                run = lane.sequencer.extend(part, judgements[begin:end], CONTRACT_VERSION)
+                lane.cursor = lane.sequencer.next_offset
+                self._push(lane, Piece(lane, Entries([run]), [], size, lane.cursor, now))
                 begin, size = end, 0
 
-    def _entries(self, lane: Lane, records: Records) -> Entries:
+    async def _judged(self, lane: Lane, records: Records) -> list[Judgement]:
+        """Judge a batch, and let others have their turn meanwhile: the store must not stand idle for a whole batch."""
         judge, topic = self._judge, lane.partition.topic
-        judgements = [
-            judge(topic, key, headers, value)
-            for key, headers, value in zip(records.keys, records.headers, records.values, strict=True)
-        ]
-        return Entries([lane.sequencer.extend(records, judgements, CONTRACT_VERSION)])
+        judgements: list[Judgement] = []
+        for key, headers, value in zip(records.keys, records.headers, records.values, strict=True):
+            judgements.append(judge(topic, key, headers, value))
+            if len(judgements) % JUDGED_IN_A_TURN == 0:
+                await asyncio.sleep(0)
+        return judgements
 
     def _push(self, lane: Lane, piece: Piece) -> None:
         lane.pieces.append(piece)
-        if not lane.paused and len(lane.pieces) >= self._limit and self._enough_waits():
+        if not lane.paused and len(lane.pieces) - lane.taken >= self._limit and self._enough_waits():
             lane.paused = True
             self._flow.pause(lane.partition)
         self._ready.set()
 
     def _enough_waits(self) -> bool:
-        """Whether two more blocks are ready. Pausing earlier would starve the committer: a resume takes a poll."""
+        """Whether the next block is ready. Pausing earlier would starve the committer: a resume takes a poll."""
         rows = size = 0
         for lane in self._lanes:
-            for piece in lane.pieces:
+            for piece in lane.waiting():
                 rows += len(piece.rows) + len(piece.again)
                 size += piece.size
-        return rows >= 2 * self._block.rows or size >= 2 * self._block.size
+        return rows >= self._block.rows or size >= self._block.size
 
     async def _patiently(self, lane: Lane, ask: Callable[[], Awaitable[T]]) -> T | None:
         """Ask until there is an answer; None when the lane was given up meanwhile."""

@@ -5,9 +5,10 @@ holds something that must not be stored: the newer placement reads those records
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from itertools import islice
 from typing import NamedTuple
 
 from modeltrail.events.judge import Judgement
@@ -62,11 +63,18 @@ class Lane:
     """Counts the placements of a worker: what was fetched for another one is not taken."""
     state: LaneState = LaneState.OPEN
     pieces: deque[Piece] = field(default_factory=deque)
-    """In order; those at the front may be in the block that is being committed."""
+    """In order, until they are stored and announced."""
+    taken: int = 0
+    """So many of them, at the front, are in blocks that are being committed."""
     paused: bool = False
+
+    def waiting(self) -> Iterator[Piece]:
+        """Return the pieces that are in no block yet."""
+        return islice(self.pieces, self.taken, None)
 
     def settle(self, pieces: Sequence[Piece]) -> None:
         """Forget pieces that are stored and announced."""
         for piece in pieces:
             if self.pieces and self.pieces[0] is piece:
                 self.pieces.popleft()
+                self.taken -= 1

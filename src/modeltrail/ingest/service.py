@@ -24,8 +24,8 @@ class IngestOptions:
     """How much may wait, and for how long. Times in seconds.
 
     `settle_s`: insert timeout and session timeout together, which a new epoch waits out.
-    `queue_limit`: pieces that may wait in a lane before its partition is paused (once two more blocks are ready);
-    it resumes below half of that.
+    `queue_limit`: pieces that may wait in a lane before its partition is paused (once the next block is ready); it
+    resumes below half of that.
     `memory_only`: the broker is declared to keep nothing over a restart.
     """
 

@@ -14,7 +14,7 @@ A seed decides all of it, and which faults a run has at all. What must hold is l
 message is sent or an offset is committed (`watch`), and when the run is over (`checks`): every chain is the fold of
 one version of the log, byte for byte, every epoch has its cause, its genesis and its alert, and in the end nothing is
 missing. `safety` kills everything and lets one fresh worker go on; `liveness` stops the faults and leaves the
-processes as they are. `bugs` are seven deliberate mistakes that have to be found.
+processes as they are. `bugs` are eight deliberate mistakes that have to be found.
 
 What it does not model, bluntly:
 

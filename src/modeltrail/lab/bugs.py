@@ -1,4 +1,4 @@
-"""Seven deliberate mistakes in the commit protocol, to see that the lab finds each of them.
+"""Eight deliberate mistakes in the commit protocol, to see that the lab finds each of them.
 
 Each is a part of the ingest with one method replaced. Nothing outside the lab and its tests knows of them.
 """
@@ -7,16 +7,15 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from modeltrail.ingest.announcing import announce
-from modeltrail.ingest.committer import Committer, _Share
+from modeltrail.ingest.block import Share
+from modeltrail.ingest.committer import Committer
 from modeltrail.ingest.doubts import Doubts
 from modeltrail.ingest.intake import Intake
-from modeltrail.ingest.lane import Again, Lane, Piece
+from modeltrail.ingest.lane import Again, Lane
 from modeltrail.ingest.placing import Placer
 from modeltrail.ingest.protocols import Clock, Stored
 from modeltrail.ingest.service import Ingest
 from modeltrail.ledger.chain import PartitionId
-from modeltrail.ledger.entries import Entries
 from modeltrail.ledger.records import Records
 from modeltrail.ledger.sequencer import Head
 
@@ -24,7 +23,7 @@ __all__ = ["BUGS"]
 
 
 class _AcknowledgesFirst(Committer):
-    async def _commit(self, shares: list[_Share]) -> None:
+    async def _commit(self, shares: list[Share]) -> None:
         for share in shares:
             if self._lanes.holds(share.lane):
                 self._flow.durable(share.lane.partition, share.pieces[-1].next_offset, share.lane.generation)
@@ -32,54 +31,49 @@ class _AcknowledgesFirst(Committer):
 
 
 class _AnnouncesLast(Committer):
-    async def _commit(self, shares: list[_Share]) -> None:
-        shares = await self._of_the_same_log(shares)
-        stored = await self._insert(shares)
-        stored.extend(share for share in shares if not share.rows)
+    async def _announce(self, stored: Sequence[Share]) -> None:
         for share in stored:
             self._acknowledge(share)
-        if stored:
-            await self._send(announce((share.rows, share.again) for share in stored), stored)
+        await super()._announce(stored)
+
+
+class _AnnouncesAtOnce(Committer):
+    """Takes no heed of the block before: a later watermark can pass what was not announced."""
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        self._all: set[asyncio.Task[None]] = set()
+
+    async def _announced(self) -> None:
+        if self._behind is not None:
+            self._all.add(self._behind)
+            self._behind.add_done_callback(self._all.discard)
+            self._behind = None
 
 
 class _NeverReadsBack(Committer):
-    async def _read_back(self, pending: Sequence[_Share]) -> tuple[list[_Share], list[_Share]]:
+    async def _read_back(self, pending: Sequence[Share]) -> tuple[list[Share], list[Share]]:
         return [], list(pending)
 
 
 class _InsertsTwoAtOnce(Committer):
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
-        self._under_way: list[Piece] = []
         self._commits: set[asyncio.Task[None]] = set()
-
-    def _take(self) -> list[_Share]:
-        shares = super()._take()
-        for share in shares:
-            share.pieces = [piece for piece in share.pieces if piece not in self._under_way]
-            share.rows = Entries.joined(piece.rows for piece in share.pieces)
-            share.again = [again for piece in share.pieces for again in piece.again]
-        return [share for share in shares if share.pieces]
 
     async def run(self) -> None:
         while True:
-            shares = self._take()
-            if not shares or len(self._commits) == 2:
+            if len(self._commits) == 2 or not (shares := self._take()):
                 await asyncio.sleep(0.01)
                 continue
-            pieces = [piece for share in shares for piece in share.pieces]
-            self._under_way += pieces
-            task = asyncio.create_task(self._one(shares, pieces))
+            task = asyncio.create_task(self._one(shares))
             self._commits.add(task)
             task.add_done_callback(self._commits.discard)
 
-    async def _one(self, shares: list[_Share], pieces: list[Piece]) -> None:
-        try:
-            await self._commit(shares)
-        finally:
-            self._under_way = [piece for piece in self._under_way if piece not in pieces]
-        async with self._done:
-            self._done.notify_all()
+    async def _one(self, shares: list[Share]) -> None:
+        stored = await self._stored(shares)
+        if stored:
+            await self._announce(stored)
 
 
 class _BelievesGaps(Intake):
@@ -143,6 +137,10 @@ class _DoubtsNothing(Doubts):
         return set()
 
 
+class _AnnounceAtOnce(Ingest):
+    committer_type = _AnnouncesAtOnce
+
+
 class _EpochWithoutWaiting(Ingest):
     placer_type = _OpensAtOnce
 
@@ -158,6 +156,7 @@ BUGS: dict[str, type[Ingest]] = {
     "retry-without-reading-back": _RetryWithoutReadingBack,
     "two-inserts-in-flight": _TwoInsertsInFlight,
     "watermark-before-rejects": _WatermarkBeforeRejects,
+    "announce-at-once": _AnnounceAtOnce,
     "epoch-without-waiting": _EpochWithoutWaiting,
 }
 """By name: an ingest with one mistake."""
