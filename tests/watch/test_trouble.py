@@ -15,11 +15,10 @@ from modeltrail.errors import (
     UnknownStoreError,
 )
 from modeltrail.lab.drift.computing import differences
-from modeltrail.lab.drift.log import EVENT_START_US, MODELS, PREDICTIONS, Prediction, advanced
+from modeltrail.lab.drift.log import PREDICTIONS
 from modeltrail.lab.drift.stores import Unobserved
-from modeltrail.watch import session
 from modeltrail.watch.set_aside import UNFORESEEN_S, outlook_of
-from tests.watch.test_service import DAY_US, DAYS, checks, small_log
+from tests.watch.test_service import DAYS, checks, small_log
 from tests.watch.worlds import OddWorld
 
 MEMORY = StoreUnavailableError("ClickHouse cannot take work now (code 241): memory limit")
@@ -96,21 +95,6 @@ def test_who_takes_over_goes_on_with_what_was_set_aside():
     world.loop.after(60.0, world._share_out)
     assert differences(world.run(rest_s=200), undisturbed()) == []
     assert world.beginnings > 1
-
-
-def test_no_more_is_read_than_may_wait(monkeypatch):
-    monkeypatch.setattr(session, "MOST", 2)
-    log = small_log()
-    for hour in range(24 * DAYS, 24 * 3 * DAYS):
-        prediction = Prediction("m", "1", EVENT_START_US + hour * DAY_US // 24)
-        log.at(1 + hour / 10, PREDICTIONS[hour % 2], prediction=prediction)
-    log.at(3 + 24 * 3 * DAYS / 10, MODELS, told=advanced("m", EVENT_START_US + 3 * DAYS * DAY_US))
-    world = OddWorld(log)
-    world.fails, world.fails_until_s = {"m": MEMORY}, 300.0
-    read = []
-    world.loop.after(250.0, lambda: read.append(world.rows_read))
-    assert len(checks(world.run(rest_s=600))) == 3 * DAYS
-    assert read[0] < 24 * DAYS  # of three times as many
 
 
 def test_what_is_too_large_to_say_is_said_without_what_the_next_check_starts_from():

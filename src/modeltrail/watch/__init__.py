@@ -5,6 +5,7 @@ session               one share: read, wait, fold, compute, publish
 resume, catching_up   where a share was left off, and the fold of what came since
 reading, limits       what was read and waits, and up to where it may be folded now
 set_aside             checks that cannot be computed now, and what an error says about another attempt
+behind                models of which too much waits, made again from the ledger
 own_checks            what the watch says, and checks that nothing is computed for: failures and ticks
 protocols             what it knows of the world
 """

@@ -96,6 +96,10 @@ class Reading:
         """Return how many entries of a chain wait."""
         return sum(len(batch.rows) for batch in self._batches if batch.chain == chain)
 
+    def lowest_of(self, chain: Chain) -> int:
+        """Return the smallest log_time of what waits of a chain, FOR_EVER where nothing of it waits."""
+        return min((batch.lowest for batch in self._batches if batch.chain == chain), default=FOR_EVER)
+
     def add(self, chain: Chain, rows: NarrowRows, changes: Iterable[Change], *, at: float) -> None:
         """Keep what was read of one chain at second `at` of the monotonic clock, in the order of the chain."""
         batch = _Batch(at, chain, rows, list(changes))

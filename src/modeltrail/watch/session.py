@@ -2,7 +2,8 @@
 
     frontiers -> read new entries -> what has passed -> fold -> closings -> compute -> publish -> again
                                                                     ^          |
-                                                                    '- set aside: this model waits, others go on
+                                                                    '- set aside: this model waits, others go on;
+                                                                       too much of it: it falls behind (`behind`)
 
 Nothing is kept beyond the session: a check is a function of the ledger, its id follows from what it is about, and
 what is published twice counts once. A crash
@@ -40,12 +41,13 @@ from modeltrail.errors import (
 )
 from modeltrail.events.alerts import AlertRaised, AlertResolved
 from modeltrail.ledger.chain import Chain, PartitionId
+from modeltrail.watch.behind import Behind
 from modeltrail.watch.limits import End, find_limits, holding_back
 from modeltrail.watch.own_checks import failure, tick
 from modeltrail.watch.protocols import Broker, Clock, Computed, Frontier, Layout, Ledger, Observer, Publisher
 from modeltrail.watch.reading import FOR_EVER, Reading
 from modeltrail.watch.resume import AT_ONCE, Questions, Unit, listens_for_silence, resume
-from modeltrail.watch.set_aside import MOST, SetAside
+from modeltrail.watch.set_aside import SetAside
 
 __all__ = ["Given", "Session", "WatchOptions", "share_of"]
 
@@ -117,7 +119,7 @@ class Session:
         self._followed = followed
         self._over = asyncio.Event()
         self._news = asyncio.Event()
-        self._watch = Watch(serves=self._serves)
+        self._watch = Watch(serves=self._follows)
         self._models: set[str] = set()
         self._ticked: dict[tuple[str, str, str, int], tuple[float, float]] = {}
         self._reading = Reading()
@@ -134,13 +136,15 @@ class Session:
         self._carries: dict[Unit, Mapping[str, Any]] = {}
         self._computing: set[str] = set()
         self._aside = SetAside()
+        self._behind = Behind(given.ledger)
         self.began = False
         """Whether the ledger was read to its end once."""
 
     @property
     def settled(self) -> bool:
         """Whether all that was read has been passed, checked and published."""
-        return self.began and self._reading.oldest is None and not self._queue and not self._aside
+        nothing_waits = self._reading.oldest is None and not self._queue and not self._aside and not self._behind
+        return self.began and nothing_waits
 
     def wake(self) -> None:
         """There may be something new in the ledger."""
@@ -159,7 +163,8 @@ class Session:
                 more = await self._look()
                 if not more:
                     self.began = True
-                    await self._wait()
+                    if not await self._catch_up():
+                        await self._wait()
         except _OverError:
             return
 
@@ -174,7 +179,7 @@ class Session:
             self._patiently,
             self._layout.watched,
             self._layout.ticking,
-            self._serves,
+            self._follows,
             self._options.grace_s,
             self._options.read_rows,
         )
@@ -222,9 +227,6 @@ class Session:
         await self._ask_layout()
         frontiers = await self._patiently(self._given.ledger.frontiers)
         self._require_what_was_read(frontiers)
-        if len(self._aside) >= MOST:
-            await self._close_all()
-            return False
         entries, lag = await self._read_on(frontiers)
         await self._ask_idle(frontiers)
         for limit in find_limits(
@@ -293,6 +295,10 @@ class Session:
 
     def _serves(self, model_id: str) -> bool:
         return share_of(model_id, self._layout.shares) in self._shares
+
+    def _follows(self, model_id: str) -> bool:
+        """Whether what was read of a model is folded: that of one that fell behind is not yet."""
+        return self._serves(model_id) and model_id not in self._behind
 
     # Who is waited for
 
@@ -374,11 +380,10 @@ class Session:
     # Closings
 
     async def _close_all(self) -> None:
-        now = self._given.clock.monotonic()
-        self._queue.extendleft(reversed(self._aside.due(now)))
+        for model_id in self._aside.due(self._given.clock.monotonic()):
+            await self._close_again(model_id)
         while self._queue:
-            if self._over.is_set():
-                raise _OverError
+            self._go_on_or_end()
             await self._skip_published()
             if self._queue:
                 closing = self._queue.popleft()
@@ -386,7 +391,50 @@ class Session:
                     self._aside.wait(closing)
                 else:
                     await self._close(closing)
+                while (first := self._aside.shed()) is not None:
+                    self._fall_behind(first)
         self._given.observer.set_aside(self._aside.errors)
+
+    async def _close_again(self, model_id: str) -> None:
+        """Try the closings of a model that were set aside, a few at a time: others must not wait for all of them."""
+        for _ in range(AT_ONCE):
+            self._go_on_or_end()
+            closing = self._aside.take(model_id)
+            if closing is None or not await self._close(closing):
+                return
+
+    def _go_on_or_end(self) -> None:
+        if self._over.is_set():
+            raise _OverError
+
+    def _fall_behind(self, first: Closing) -> None:
+        """Leave a model behind, from a closing on: what else follows of it is made again when its turn comes."""
+        self._behind.add(first)
+        self._watch.forget(first.model_id)
+        self._queue = deque(each for each in self._queue if each.model_id != first.model_id)
+
+    async def _catch_up(self) -> bool:
+        """Let a model that fell behind have a turn; return whether one had."""
+        model_id = self._behind.turn(self._aside.__contains__)
+        if model_id is None:
+            return False
+        given = self._given
+        ticks = {
+            chain: Frontier(read.seq, self._reading.lowest_of(chain))
+            for chain, read in self._read.items()
+            if chain.of in self._layout.ticking
+        }
+        try:
+            portion = await self._behind.go_on(model_id, self._watch.cut, ticks)
+        except (UnavailableError, UnknownStoreError, AccessError, SchemaVersionError) as error:
+            given.observer.waiting("store", error)
+            return False
+        given.observer.going_on("store")
+        if portion.fold is not None:
+            self._watch.restore(portion.fold)
+        self._queue.extend(portion.closings)
+        await self._close_all()
+        return True
 
     async def _skip_published(self) -> None:
         """Leave out what is chained already, at the beginning of what follows from a model's last known state.
@@ -410,7 +458,8 @@ class Session:
             if self._queue and self._queue[0] is asked[0]:
                 return
 
-    async def _close(self, closing: Closing) -> None:
+    async def _close(self, closing: Closing) -> bool:
+        """Compute and publish a check; False where it was set aside."""
         given, unit = self._given, Unit.of(closing)
         carry = self._carries.get(unit)
         began = given.clock.monotonic()
@@ -420,13 +469,14 @@ class Session:
             if isinstance(error, TamperError):
                 given.observer.tampered(error)
             if self._aside.failed(closing, error, given.clock.monotonic()):
-                return
+                return False
             computed = failure(closing, carry, error)
         seconds = given.clock.monotonic() - began
         published = await self._publish(computed, closing, carry)
         self._aside.done(closing.model_id, computed=published is computed and not _is_failed(computed))
         self._carries[unit] = _without_fold(published.carry)
         self._count(closing, published, seconds)
+        return True
 
     async def _publish(self, computed: Computed, closing: Closing, carry: Mapping[str, Any] | None) -> Computed:
         """Publish what came of a closing; where it can never be sent, whoever computes it, that it failed.

@@ -9,8 +9,9 @@ What an error of a check says about another attempt:
                 case it passes; then the check is published as failed, because later ones of its model wait for it
     data        the monitor, the baseline or the events themselves: whoever repeats it gets the same, it has failed
 
-Checks of one model stand in their order, so that the later ones wait behind the first. Nothing is lost with this: a
-check that was not published is found again by whoever watches the model next.
+Checks of one model stand in their order, so that the later ones wait behind the first. Where too many wait, the last
+ones of the model that has most are given up. Nothing is lost with this: a check that was not published is found again,
+by whoever watches the model next, or here once those before it are published (`behind`).
 """
 
 from collections import deque
@@ -37,7 +38,7 @@ UNFORESEEN_S = 60.0
 """How long an unforeseen error is given to pass."""
 
 MOST = 10_000
-"""Closings that may wait here; with more, nothing further is read of the ledger."""
+"""Closings that may wait here; of more, the last ones of the model that has most are given up."""
 
 _FIRST_S = 1.0
 _LONGEST_S = 60.0
@@ -126,19 +127,43 @@ class SetAside:
         """Forget how often the first closing of a model failed: it was published, `computed` or as failed."""
         model = self._models.pop(model_id, None)
         if model is not None and model.closings:
-            raise RuntimeError(f"{model_id}: a closing was published while earlier ones wait")
+            self._models[model_id] = _Model(float("-inf"), _FIRST_S, model.error, closings=model.closings)
         if computed:
             self._lasting.discard(model_id)
 
-    def due(self, now: float) -> list[Closing]:
-        """Take out the closings of the models that are to be tried again now, each model's in their order."""
-        found: list[Closing] = []
-        for model in self._models.values():
-            if model.closings and model.next_at <= now:
-                found.extend(model.closings)
-                model.closings.clear()
-        self._count -= len(found)
-        return found
+    def due(self, now: float) -> list[str]:
+        """Return the models whose first closing is to be tried again now."""
+        return [model_id for model_id, model in self._models.items() if model.closings and model.next_at <= now]
+
+    def take(self, model_id: str) -> Closing | None:
+        """Take out the first closing of a model; None where none waits."""
+        model = self._models.get(model_id)
+        if model is None or not model.closings:
+            return None
+        self._count -= 1
+        return model.closings.popleft()
+
+    def shed(self) -> Closing | None:
+        """Give up closings where more than MOST wait, and return the first of them; None where none need be.
+
+        They are the last ones of the model that has most, all that one entry closed. Of each model those of one entry
+        are kept: what is tried again must be known.
+        """
+        if self._count <= MOST:
+            return None
+        waiting = [model.closings for model in self._models.values() if _divisible(model.closings)]
+        if not waiting:
+            return None
+        closings = max(waiting, key=len)
+        x = closings[-1].x
+        while closings[-1].x == x:
+            first = closings.pop()
+            self._count -= 1
+        return first
+
+
+def _divisible(closings: deque[Closing]) -> bool:
+    return bool(closings) and closings[0].x != closings[-1].x
 
 
 def _text(error: Exception) -> str:

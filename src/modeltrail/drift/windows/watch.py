@@ -63,6 +63,10 @@ class Watch:
         model = ModelWatch.restored(fold)
         self._models[model.model_id] = model
 
+    def forget(self, model_id: str) -> None:
+        """Know nothing of a model any more, until `restore`."""
+        self._models.pop(model_id, None)
+
     def snapshot(self, model_id: str) -> dict[str, Any]:
         """Return the state of a model after all that was fed, as `restore` takes it. KeyError for an unknown model."""
         model = self._models[model_id]
