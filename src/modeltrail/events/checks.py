@@ -445,8 +445,12 @@ def alert_id(
     model_version: str,
     monitor_id: str,
     first_window: CheckWindow | Mapping[str, Any],
+    again_after: str | None = None,
 ) -> str:
     """Return the id of an alert, 64 hex digits. `first_window` is that of the check that raised it.
+
+    `again_after` is the id of an alert before it that was over within that window or later: the window may have raised
+    that one, too.
 
     The monitor is named by its id and not by its hash: an alert outlives a change of the monitor that raised it, while
     two monitors of one model, whose limits differ, have two alerts.
@@ -459,4 +463,5 @@ def alert_id(
             "condition": condition,
             "first_window": first_window,
         }
+        | ({} if again_after is None else {"again_after": again_after})
     )

@@ -128,6 +128,23 @@ def test_alerts_of_a_monitor_that_is_switched_off_are_resolved_and_begin_anew():
     assert again.alerts[0].data.evidence["predecessor"] == alert.data.alert_id
 
 
+def test_a_window_that_closes_again_after_its_monitor_was_switched_off_and_on_raises_another_alert():
+    """|0--R silence--off on----| R   and once more: an id that was resolved would stay resolved."""
+    monitor, carry, told = configured(silence={"max_gap_s": 60}), {}, []
+    for closed_by, shift in (("silence", 15), ("silence", 16), ("watermark", 17)):
+        raised = checked(closing(0, monitor, closed_by=closed_by), rows(shift, shift=shift), carry)
+        off = closing(0, monitor, ended=True, closed_by="configured", window=Window(HOUR // 2, HOUR // 2))
+        over = ended(off, BASELINE, carry=raised.carry)
+        told += [raised.alerts[0].data, over.alerts[0].data]
+        carry = over.carry
+    raised, resolved = told[::2], told[1::2]
+    assert len({each.alert_id for each in raised}) == 3
+    assert [each.alert_id for each in resolved] == [each.alert_id for each in raised]
+    assert [each.evidence["predecessor"] for each in raised[1:]] == [each.alert_id for each in raised[:2]]
+    later = checked(closing(1, monitor), rows(9, shift=15), carry)
+    assert later.alerts[0].data.alert_id == checked(closing(1, monitor), rows(9, shift=15)).alerts[0].data.alert_id
+
+
 def test_a_silence_that_nobody_listens_to_any_more_is_resolved():
     told = Silence(silent=True, last_ms=1_000, max_gap_s=60)
     raised = silence_changed(closing(0, kind="silence", silence=told), BASELINE)

@@ -57,6 +57,22 @@ def test_a_silence_that_nobody_listens_to_any_more_is_over():
     assert world.watch.overdue(BEGIN_MS + 99 * HOUR_MS) == []
 
 
+def test_a_window_that_silence_closed_closes_again_when_its_monitor_was_switched_off_and_on():
+    """|0--p--T--off on--p--|1--p   what came before is in it: nobody else would look at the rest of it."""
+    silence = {"max_gap_s": 1800}
+    world = (
+        World(silence=silence)
+        .p(0.1)
+        .tick(0.7)
+        .configure(hour=0.72, enabled=False)
+        .configure(hour=0.75, silence=silence)
+    )
+    windows = world.p(0.8, 1.1).windows()
+    assert windows[-1] == "0-1"
+    assert "0-1 silence" in windows
+    assert "0.1-0.1 configured" in windows
+
+
 def test_a_monitor_that_goes_over_to_another_model_leaves_the_first():
     world = World().p(0.2).configure(hour=0.3, model_id="other").p(1.1).p(0.5, 1.2, model="other")
     assert [closing.model_id for closing in world.feed()] == ["other"]

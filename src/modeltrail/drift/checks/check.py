@@ -124,7 +124,7 @@ def evaluate(
             verdicts,
             span,
             policy,
-            lambda subject: _alert_id(closing, subject),
+            lambda subject: _alert_id(closing, subject, tracks.get(subject)),
             _opened_at(closing),
             watched,
             found.empty,
@@ -336,13 +336,20 @@ def _carry(closing: Closing, tracks: Mapping[Subject, Track], before: Mapping[st
     return carried
 
 
-def _alert_id(closing: Closing, subject: Subject) -> str:
+def _alert_id(closing: Closing, subject: Subject, track: Track | None = None) -> str:
+    """Return the id of the alert that a subject would raise in the window.
+
+    A window that silence closed closes again where its monitor was switched off and on in it, which ended its alerts:
+    what it raises now is another alert. Track and window are of one clock.
+    """
+    again = track is not None and track.since is not None and span_of(closing.window).start <= track.since
     return alert_id(
         condition_of(subject),
         model_id=closing.model_id,
         model_version=closing.model_version,
         monitor_id=closing.monitor.monitor_id,
         first_window=closing.check_window,
+        again_after=track.previous if track is not None and again else None,
     )
 
 
