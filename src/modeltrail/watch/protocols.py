@@ -112,7 +112,11 @@ class Ledger(Protocol):
         ...
 
     async def published(self, check_ids: Collection[str]) -> Mapping[str, Mapping[str, Any]]:
-        """Return what those of these checks carry that are chained, by their ids; also of baselines once learned."""
+        """Return what those of these checks carry that are chained, by their ids; also of baselines once learned.
+
+        Checks that the contract of this version refuses are left out, as if they were not there: they are computed
+        anew, which gives the same ids.
+        """
         ...
 
     async def last_checks(self, ends: Mapping[Chain, Frontier]) -> Sequence[LastCheck] | None:

@@ -6,8 +6,9 @@ Every check carries the fold of its model as it was before the entry x that clos
                  fold  ^ its last check                ^ from here on, every entry of every chain
                         its own predictions only, as few as they are
 
-A model without a check has its own predictions read since its first monitor. What was before, and all of a model that
-nobody watches, comes to a few numbers, which the ledger is asked for.
+A model without a check has its own predictions read since its first monitor, and so has one with a last check that
+cannot be read, because the contract has changed. What was before, and all of a model that nobody watches, comes to a
+few numbers, which the ledger is asked for.
 
 Every entry is read from the first one at which something closes that no check tells of; at the latest from where chains
 may still bring entries. What is found is as good as what was folded from the first entry on.
@@ -131,6 +132,11 @@ async def resume(given: Questions) -> Resumed | None:
         return None
     last = [check for check in last if given.serves(check.model_id)]
     carries = await _carries(given, last)
+    # Of a unit whose last check cannot be read, nobody knows what the next one starts from: all of its model is folded
+    # anew, and each unit finds again the last check that can be.
+    unread = {check.model_id for check in last if Unit.of(check) not in carries}
+    last = [check for check in last if check.model_id not in unread]
+    carries = {unit: carry for unit, carry in carries.items() if unit.model_id not in unread}
     newest = {check.model_id: check for check in sorted(last, key=lambda check: check.reach)}
     folds = {
         model_id: fold for model_id, check in newest.items() if (fold := carries.get(Unit.of(check), {}).get("fold"))

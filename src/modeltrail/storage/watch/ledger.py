@@ -24,7 +24,7 @@ from modeltrail.storage.watch.frontiers import CHECKS, PREDICTIONS, Frontiers, i
 from modeltrail.storage.watch.look_back import ROOM, Earlier
 from modeltrail.storage.watch.narrow import read_changes, read_narrow
 from modeltrail.storage.watch.reader import Reader
-from modeltrail.storage.watch.records import read_baseline, read_checks, read_events
+from modeltrail.storage.watch.records import check_row, read_baseline, read_checks, read_events
 from modeltrail.watch.own_checks import said
 from modeltrail.watch.protocols import Computed, Frontier, LastCheck, Part, Since, Told
 
@@ -225,10 +225,10 @@ class _Opened:
 
     def _rows_of(self, check_id: str) -> int:
         if check_id not in self._rows:
-            found = read_checks(self.reader, [check_id])
-            if check_id not in found:
+            found = read_checks(self.reader, [check_id]).get(check_id) or check_row(self.reader, check_id)
+            if found is None:
                 raise StoreUnavailableError(f"check {check_id} is superseded, and is not in the ledger yet")
-            self._remember(check_id, found[check_id].rows)
+            self._remember(check_id, found.rows)
         return self._rows[check_id]
 
     def _remember(self, check_id: str, rows: int) -> None:

@@ -1,7 +1,8 @@
 """The counts of earlier windows, which a check merges with its own: those of each window's first check.
 
 A check carries its counts, so they are read from the ledger, or from memory where they were just computed. What is in
-neither (computed, published, and not chained yet) is counted again at that window's own first cut.
+neither (computed, published, and not chained yet; or refused by the contract of this version) is counted again at that
+window's own first cut.
 """
 
 from collections import OrderedDict
@@ -15,11 +16,12 @@ from modeltrail.drift.checks.content import CountKey
 from modeltrail.drift.policy.look_back import WindowCounts, disjoint
 from modeltrail.drift.policy.policy import SCALES
 from modeltrail.drift.windows.closing import Closing, Window
+from modeltrail.drift.windows.order import Position
 from modeltrail.errors import StoreUnavailableError
 from modeltrail.events.checks import CheckCompleted, CheckEntry, LookBack
 from modeltrail.events.monitors import MonitorConfigured, SlidingWindow
 from modeltrail.storage.watch.reader import Reader
-from modeltrail.storage.watch.records import read_checks
+from modeltrail.storage.watch.records import check_row, read_checks, read_monitor
 
 __all__ = ["ROOM", "Earlier", "Recount"]
 
@@ -131,13 +133,35 @@ class Earlier:
             found[check_id] = WindowCounts.of_check(check)
         for check_id in wanted:
             if check_id not in found:
-                earlier = known[check_id].closing
-                if earlier is None:
-                    raise StoreUnavailableError(f"check {check_id} was in the ledger and is not found now")
-                found[check_id] = recount(earlier)
+                found[check_id] = recount(
+                    known[check_id].closing or self._closing_of(check_id, known[check_id], closing)
+                )
         for check_id in missing:
             self._keep(found[check_id])
         return [found[check_id] for check_id in wanted]
+
+    def _closing_of(self, check_id: str, known: _Known, later: Closing) -> Closing:
+        """Return what a check was computed from that cannot be read itself; of a `later` one of its unit."""
+        row = check_row(self._reader, check_id)
+        if row is None:
+            raise StoreUnavailableError(f"check {check_id} was in the ledger and is not found now")
+        monitor = later.monitor
+        if row.monitor_sha256 != later.monitor_sha256:
+            monitor = read_monitor(self._reader, monitor.monitor_id, row.monitor_sha256)
+        window, upto = known.window.window, row.upto or (row.frontier if known.window.window.is_run else {})
+        return replace(
+            later,
+            monitor=monitor,
+            monitor_sha256=row.monitor_sha256,
+            window=replace(window, after=row.after, upto=upto),
+            x=Position.at(0, known.entry.chain, known.entry.seq),
+            cut=row.frontier,
+            closed_by="watermark",
+            late=False,
+            supersedes=None,
+            ended=False,
+            fold={},
+        )
 
     def _look_up(self, unit: _Unit, monitor: MonitorConfigured) -> None:
         """Take note of the last first checks of a unit, as many as a look-back may go through."""

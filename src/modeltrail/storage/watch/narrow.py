@@ -12,7 +12,7 @@ from modeltrail.ledger.chain import Chain
 from modeltrail.storage.watch.arrow_columns import codes_of, integers
 from modeltrail.storage.watch.frontiers import CHANGES, is_of
 from modeltrail.storage.watch.reader import Reader
-from modeltrail.storage.watch.records import event_data
+from modeltrail.storage.watch.records import read_data
 
 __all__ = ["named", "read_changes", "read_narrow"]
 
@@ -62,7 +62,8 @@ def named(column: Any, nothing: int) -> tuple[tuple[str, ...], NDArray[np.int32]
 def read_changes(reader: Reader, chain: Chain, first: int, last: int) -> list[Change]:
     """Return what the entries first..last of a chain of `models` or `checks` tell the watch, in order of seq.
 
-    Of `checks` these are the ticks. Raises what `Reader.ask` raises.
+    Of `checks` these are the ticks. What the contract of this version refuses tells nothing, and the log says so.
+    Raises what `Reader.ask` raises.
     """
     step = _AT_ONCE if is_of(chain, CHANGES) else max(1, last - first + 1)
     changes: list[Change] = []
@@ -78,6 +79,7 @@ def _changes(reader: Reader, chain: Chain, first: int, last: int) -> list[Change
     for seq, log_time, kind, mode, value in zip(
         rows.column("seq").to_pylist(), rows.column("log_time").to_pylist(), kinds, modes, values, strict=True
     ):
-        if (told := told_by(event_data(kind.decode(), mode.decode(), value))) is not None:
+        data = read_data(kind.decode(), mode.decode(), value, f"at {seq} of {chain}")
+        if (told := told_by(data)) is not None:
             changes.append(Change(Position.at(log_time, chain, seq), told))
     return changes
