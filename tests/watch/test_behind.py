@@ -33,7 +33,7 @@ def failing(log, *, until_s=float("inf")):
     def look(second):
         session = world.workers["w0"].service._session
         if session is not None:
-            seen[second] = len(session._aside), len(session._behind)
+            seen[second] = len(session._closings._aside), len(session._behind)
 
     for second in range(250):
         world.loop.after(second, look, second)

@@ -17,7 +17,7 @@ may still bring entries. What is found is as good as what was folded from the fi
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from modeltrail.drift.windows import passed as order
 from modeltrail.drift.windows.closing import Closing
@@ -26,6 +26,7 @@ from modeltrail.drift.windows.watch import Watch
 from modeltrail.events.monitors import MonitorConfigured
 from modeltrail.ledger.chain import Chain, PartitionId
 from modeltrail.watch.catching_up import CatchUp, summed_up
+from modeltrail.watch.patience import Patience
 from modeltrail.watch.protocols import Broker, Clock, Frontier, Idle, LastCheck, Ledger, Since, Told
 
 __all__ = ["Questions", "Resumed", "Unit", "listens_for_silence", "resume"]
@@ -61,14 +62,6 @@ class Unit(NamedTuple):
         if isinstance(each, Closing):
             return cls(each.monitor.monitor_id, each.model_id, version, each.kind, each.label_delay_s)
         return cls(each.monitor_id, each.model_id, version, each.kind, each.label_delay_s)
-
-
-class Patience(Protocol):
-    """Does something that may be repeated until store and broker answer."""
-
-    def __call__(self, work: Callable[[], Awaitable[T]]) -> Awaitable[T]:
-        """Return what `work` returned."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

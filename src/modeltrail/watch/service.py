@@ -2,8 +2,9 @@
 
 import asyncio
 
+from modeltrail.watch.given import Given, WatchOptions
 from modeltrail.watch.protocols import Broker, Clock, Ledger, Observer, Publisher
-from modeltrail.watch.session import Given, Session, WatchOptions
+from modeltrail.watch.session import Session
 
 __all__ = ["WatchOptions", "WatchService"]
 

@@ -6,12 +6,7 @@
                                                                        too much of it: it falls behind (`behind`)
 
 Nothing is kept beyond the session: a check is a function of the ledger, its id follows from what it is about, and
-what is published twice counts once. A crash
-- before the alerts of a closing are acknowledged: the next owner computes the same and publishes them;
-- between its alerts and its check: likewise; the alerts are there twice, with the same ids;
-- after its check is acknowledged: the next owner finds it in the ledger and goes on behind it, or, while it is not
-  chained yet, publishes it again.
-Alerts go out before their check for that reason: where a check is, everything that came of it is.
+what is published twice counts once. What a crash leaves behind is said in `closings`.
 
 A ledger that has less than was read (a store that came back without its last block) ends the session: the next one
 begins with what is there.
@@ -20,41 +15,24 @@ begins with what is there.
 import asyncio
 import contextlib
 import zlib
-from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from functools import partial
-from itertools import islice
-from typing import Any, TypeVar
 
 from modeltrail.drift.windows.closing import Closing
 from modeltrail.drift.windows.watch import Watch
-from modeltrail.errors import (
-    AccessError,
-    BrokerUnavailableError,
-    InvalidEventError,
-    ModeltrailError,
-    SchemaVersionError,
-    TamperError,
-    UnavailableError,
-    UnknownStoreError,
-)
-from modeltrail.events.alerts import AlertRaised, AlertResolved
+from modeltrail.errors import ModeltrailError, UnavailableError
 from modeltrail.ledger.chain import Chain, PartitionId
 from modeltrail.watch.behind import Behind
+from modeltrail.watch.closings import Closings
+from modeltrail.watch.given import Given
 from modeltrail.watch.limits import End, find_limits, holding_back
-from modeltrail.watch.own_checks import failure, tick
-from modeltrail.watch.protocols import Broker, Clock, Computed, Frontier, Layout, Ledger, Observer, Publisher
+from modeltrail.watch.own_checks import tick
+from modeltrail.watch.patience import PASSING, OverError, Patience
+from modeltrail.watch.protocols import Frontier, Layout
 from modeltrail.watch.reading import FOR_EVER, Reading
-from modeltrail.watch.resume import AT_ONCE, Questions, Unit, listens_for_silence, resume
-from modeltrail.watch.set_aside import SetAside
+from modeltrail.watch.resume import Questions, listens_for_silence, resume
 
-__all__ = ["Given", "Session", "WatchOptions", "share_of"]
-
-T = TypeVar("T")
-
-RETRY_S = 1.0
-"""Seconds until a dependency that is away is asked again."""
+__all__ = ["Session", "share_of"]
 
 SETTLE_S = 1.0
 """Seconds in which block messages are gathered: one look at the ledger, which costs the store work, serves them all."""
@@ -68,37 +46,6 @@ TICK_LONGEST_S = 600.0
 
 LAYOUT_S = 30.0
 """Seconds until the broker is asked again how topics are divided."""
-
-
-@dataclass(frozen=True, slots=True)
-class WatchOptions:
-    """How long to wait, and how much may wait. Times in seconds.
-
-    `grace_s` None: 1, and 10 once a record has shown that the broker keeps the time that producers give.
-    `read_rows`: most entries of one chain in memory. `drain_s`: how long a share is held back to finish a check.
-    """
-
-    poll_s: float = 2.0
-    grace_s: float | None = None
-    max_wait_s: float = 900.0
-    read_rows: int = 100_000
-    drain_s: float = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class Given:
-    """What the watch works with."""
-
-    ledger: Ledger
-    broker: Broker
-    publisher: Publisher
-    clock: Clock
-    observer: Observer
-    options: WatchOptions
-
-
-class _OverError(Exception):
-    """The share is given up while something was waited for."""
 
 
 def share_of(model_id: str, shares: int) -> int:
@@ -116,8 +63,7 @@ class Session:
         self._given = given
         self._options = given.options
         self._shares = shares
-        self._followed = followed
-        self._over = asyncio.Event()
+        self._patiently = Patience(given.clock, given.observer, followed=followed)
         self._news = asyncio.Event()
         self._watch = Watch(serves=self._follows)
         self._models: set[str] = set()
@@ -132,10 +78,7 @@ class Session:
         and their chains are waited for."""
         self._layout = Layout(frozenset(), 0)
         self._layout_at = float("-inf")
-        self._queue: deque[Closing] = deque()
-        self._carries: dict[Unit, Mapping[str, Any]] = {}
-        self._computing: set[str] = set()
-        self._aside = SetAside()
+        self._closings = Closings(given, self._patiently, self._fall_behind)
         self._behind = Behind(given.ledger)
         self.began = False
         """Whether the ledger was read to its end once."""
@@ -143,7 +86,7 @@ class Session:
     @property
     def settled(self) -> bool:
         """Whether all that was read has been passed, checked and published."""
-        nothing_waits = self._reading.oldest is None and not self._queue and not self._aside and not self._behind
+        nothing_waits = self._reading.oldest is None and not self._closings and not self._behind
         return self.began and nothing_waits
 
     def wake(self) -> None:
@@ -152,20 +95,20 @@ class Session:
 
     def stop(self) -> None:
         """Come to an end between two closings."""
-        self._over.set()
+        self._patiently.stop()
         self._news.set()
 
     async def run(self) -> None:
         """Watch until `stop`. Raises what no waiting can mend."""
         try:
             await self._go_on()
-            while not self._over.is_set():
+            while not self._patiently.over:
                 more = await self._look()
                 if not more:
-                    self.began = True
+                    self.began = self._patiently.followed = True
                     if not await self._catch_up():
                         await self._wait()
-        except _OverError:
+        except OverError:
             return
 
     async def _go_on(self) -> None:
@@ -185,7 +128,7 @@ class Session:
         )
         try:
             resumed = await resume(questions)
-        except (ModeltrailError, _OverError):
+        except (ModeltrailError, OverError):
             raise
         except Exception as error:  # noqa: BLE001 - what checks carry was written by another version, or by anybody
             given.observer.failed(
@@ -199,8 +142,8 @@ class Session:
         now = given.clock.monotonic()
         self._watch = resumed.watch
         self._models.update(resumed.watch.models)
-        self._queue.extend(resumed.closings)
-        self._carries.update({unit: _without_fold(carry) for unit, carry in resumed.carries.items()})
+        self._closings.add(resumed.closings)
+        self._closings.start_from(resumed.carries)
         self._read.update(resumed.read)
         self._advanced_at.update(dict.fromkeys((chain.of for chain in resumed.read), now))
         self._producer_time = resumed.producer_time
@@ -213,12 +156,12 @@ class Session:
         """Wait for news, at most until the next poll, and for all the messages of one commit."""
         clock, options = self._given.clock, self._options
         waits = options.poll_s if self._reading.oldest is None else min(options.poll_s, max(self._grace_s, 0.05))
-        if (again_at := self._aside.next_at) is not None:
+        if (again_at := self._closings.next_at) is not None:
             waits = min(waits, max(0.05, again_at - clock.monotonic()))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(waits):
                 await self._news.wait()
-        if self._news.is_set() and not self._over.is_set():
+        if self._news.is_set() and not self._patiently.over:
             await clock.sleep(SETTLE_S)
         self._news.clear()
 
@@ -238,9 +181,9 @@ class Session:
             read_through=self._read_through(frontiers),
         ):
             ready = self._reading.take(limit.log_time)
-            self._queue.extend(self._watch.feed(ready.rows, ready.changes, incomplete=limit.incomplete))
+            self._closings.add(self._watch.feed(ready.rows, ready.changes, incomplete=limit.incomplete))
         self._given.observer.looked(entries=entries, waiting=len(self._reading), lag=lag, models=len(self._models))
-        await self._close_all()
+        await self._closings.close_all()
         if not lag:
             await self._tick()
         return lag > 0 and entries > 0
@@ -280,7 +223,7 @@ class Session:
     def _require_what_was_read(self, frontiers: Mapping[Chain, Frontier]) -> None:
         for chain, read in self._read.items():
             if chain not in frontiers or frontiers[chain].seq < read.seq:
-                raise _OverError  # what was folded of it may never come back: the next session folds what is there
+                raise OverError  # what was folded of it may never come back: the next session folds what is there
 
     def _read_through(self, frontiers: Mapping[Chain, Frontier]) -> int:
         """Return through which log_time all that is in the ledger was read."""
@@ -315,7 +258,7 @@ class Session:
         layout = await self._patiently(self._given.broker.layout)
         if self._layout.shares not in {0, layout.shares}:
             # The models are divided in another way now; the group gives the shares out anew, to sessions of their own.
-            raise _OverError
+            raise OverError
         self._layout, self._layout_at = layout, now
 
     def _ends(self) -> dict[PartitionId, End]:
@@ -377,45 +320,16 @@ class Session:
                 pause_s = min(2 * pause_s, TICK_LONGEST_S)
                 self._ticked[key] = given.clock.monotonic() + pause_s, pause_s
 
-    # Closings
-
-    async def _close_all(self) -> None:
-        for model_id in self._aside.due(self._given.clock.monotonic()):
-            await self._close_again(model_id)
-        while self._queue:
-            self._go_on_or_end()
-            await self._skip_published()
-            if self._queue:
-                closing = self._queue.popleft()
-                if closing.model_id in self._aside:
-                    self._aside.wait(closing)
-                else:
-                    await self._close(closing)
-                while (first := self._aside.shed()) is not None:
-                    self._fall_behind(first)
-        self._given.observer.set_aside(self._aside.errors)
-
-    async def _close_again(self, model_id: str) -> None:
-        """Try the closings of a model that were set aside, a few at a time: others must not wait for all of them."""
-        for _ in range(AT_ONCE):
-            self._go_on_or_end()
-            closing = self._aside.take(model_id)
-            if closing is None or not await self._close(closing):
-                return
-
-    def _go_on_or_end(self) -> None:
-        if self._over.is_set():
-            raise _OverError
+    # Models that fell behind
 
     def _fall_behind(self, first: Closing) -> None:
         """Leave a model behind, from a closing on: what else follows of it is made again when its turn comes."""
         self._behind.add(first)
         self._watch.forget(first.model_id)
-        self._queue = deque(each for each in self._queue if each.model_id != first.model_id)
 
     async def _catch_up(self) -> bool:
         """Let a model that fell behind have a turn; return whether one had."""
-        model_id = self._behind.turn(self._aside.__contains__)
+        model_id = self._behind.turn(self._closings.is_set_aside)
         if model_id is None:
             return False
         given = self._given
@@ -426,114 +340,12 @@ class Session:
         }
         try:
             portion = await self._behind.go_on(model_id, self._watch.cut, ticks)
-        except (UnavailableError, UnknownStoreError, AccessError, SchemaVersionError) as error:
+        except PASSING as error:
             given.observer.waiting("store", error)
             return False
         given.observer.going_on("store")
         if portion.fold is not None:
             self._watch.restore(portion.fold)
-        self._queue.extend(portion.closings)
-        await self._close_all()
+        self._closings.add(portion.closings)
+        await self._closings.close_all()
         return True
-
-    async def _skip_published(self) -> None:
-        """Leave out what is chained already, at the beginning of what follows from a model's last known state.
-
-        Checks of one model are chained in the order in which they were published, so that the first one that is not
-        there is followed by none that is. Not so a baseline: one that could not be learned leaves nothing.
-        """
-        while self._queue and self._queue[0].model_id not in self._computing:
-            asked = [each for each in islice(self._queue, AT_ONCE) if each.model_id not in self._computing]
-            ids = [each.check_id for each in asked]
-            found = await self._patiently(partial(self._given.ledger.published, ids))
-            for closing in asked:
-                carry = found.get(closing.check_id)
-                if closing.model_id in self._computing:
-                    continue
-                if carry is not None:
-                    self._carries[Unit.of(closing)] = _without_fold(carry)
-                    self._queue.remove(closing)
-                elif closing.kind != "learn":
-                    self._computing.add(closing.model_id)
-            if self._queue and self._queue[0] is asked[0]:
-                return
-
-    async def _close(self, closing: Closing) -> bool:
-        """Compute and publish a check; False where it was set aside."""
-        given, unit = self._given, Unit.of(closing)
-        carry = self._carries.get(unit)
-        began = given.clock.monotonic()
-        try:
-            computed = await given.ledger.compute(closing, carry)
-        except Exception as error:  # noqa: BLE001 - one bad check stops one model at most; it says why
-            if isinstance(error, TamperError):
-                given.observer.tampered(error)
-            if self._aside.failed(closing, error, given.clock.monotonic()):
-                return False
-            computed = failure(closing, carry, error)
-        seconds = given.clock.monotonic() - began
-        published = await self._publish(computed, closing, carry)
-        self._aside.done(closing.model_id, computed=published is computed and not _is_failed(computed))
-        self._carries[unit] = _without_fold(published.carry)
-        self._count(closing, published, seconds)
-        return True
-
-    async def _publish(self, computed: Computed, closing: Closing, carry: Mapping[str, Any] | None) -> Computed:
-        """Publish what came of a closing; where it can never be sent, whoever computes it, that it failed.
-
-        What the next check would start from may be what is too large: it is the last thing to be left out.
-        """
-        attempt = computed
-        for start in (carry, {}):
-            try:
-                await self._patiently(partial(self._given.publisher.publish, attempt.events))
-            except InvalidEventError as error:
-                attempt = failure(closing, start, error, bare=start is not carry)
-            else:
-                return attempt
-        await self._patiently(partial(self._given.publisher.publish, attempt.events))
-        return attempt
-
-    def _count(self, closing: Closing, computed: Computed, seconds: float) -> None:
-        check, observer = computed.check, self._given.observer
-        if check is None:
-            if not computed.events:
-                observer.failed(f"no baseline was learned for {closing.model_id} {closing.model_version}", "see above")
-            return
-        observer.checked(check.kind, check.status, seconds)
-        if check.status == "failed":
-            observer.failed(f"check {check.check_id} of {check.model_id} {check.model_version}", check.error or "")
-        for event in computed.events:
-            if isinstance(event.data, AlertRaised | AlertResolved):
-                transition = "raised" if isinstance(event.data, AlertRaised) else "resolved"
-                observer.alerted(event.data.kind, transition, event.data.message)
-
-    async def _patiently(self, work: Callable[[], Awaitable[T]]) -> T:
-        """Do something that may be repeated until it works; _OverError where the share is given up meanwhile."""
-        waited = ""
-        while True:
-            try:
-                result = await work()
-            except (UnavailableError, UnknownStoreError, AccessError, SchemaVersionError) as error:
-                if not (self.began or self._followed) and isinstance(error, AccessError | SchemaVersionError):
-                    raise  # it was so from the start
-                waited = "broker" if isinstance(error, BrokerUnavailableError) else "store"
-                self._given.observer.waiting(waited, error)
-                if self._over.is_set():
-                    raise _OverError from None
-                await self._given.clock.sleep(RETRY_S)
-                if self._over.is_set():
-                    raise _OverError from None
-            else:
-                if waited:
-                    self._given.observer.going_on(waited)
-                return result
-
-
-def _without_fold(carry: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return what the next check starts from, without the fold: that is for a restart, and there is one a unit."""
-    return {name: value for name, value in carry.items() if name != "fold"}
-
-
-def _is_failed(computed: Computed) -> bool:
-    return computed.check is not None and computed.check.status == "failed"

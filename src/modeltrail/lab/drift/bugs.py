@@ -33,6 +33,7 @@ from modeltrail.events.monitors import MonitorConfigured
 from modeltrail.lab.drift.stores import MemoryLedger
 from modeltrail.ledger.chain import Chain, PartitionId, parse_chain
 from modeltrail.watch import catching_up, limits, resume, session
+from modeltrail.watch.closings import Closings
 from modeltrail.watch.protocols import Frontier, LastCheck, Since
 from modeltrail.watch.reading import FOR_EVER
 from modeltrail.watch.session import Session
@@ -68,10 +69,10 @@ def _closed_epochs_left_out() -> AbstractContextManager[object]:
 
 
 def _compute_what_is_published() -> AbstractContextManager[object]:
-    async def wrong(_session: Session) -> None:
+    async def wrong(_closings: Closings) -> None:
         await asyncio.sleep(0)
 
-    return patch.object(Session, "_skip_published", wrong)
+    return patch.object(Closings, "_skip_published", wrong)
 
 
 def _cut_includes_x() -> AbstractContextManager[object]:
