@@ -109,3 +109,20 @@ def test_changes_and_ticks_that_came_meanwhile_are_folded_in_their_place(monkeyp
     assert differences(published, expected(world.chains())) == []
     assert len(checks(published, kind="silence")) == 2
     assert {each.window.end[11:13] for each in checks(published)} == {"00", "12"}
+
+
+def test_a_portion_never_parts_entries_of_one_log_time():
+    """Each hour has one log_time: in it n and m stand in one chain, m alone in another. m's first closes the day."""
+    log = small_log(models=())
+    for model in ("m", "n"):
+        log.at(0.0, MODELS, told=MonitorConfigured(monitor_id=f"{model}-d", model_id=model))
+    for hour in range(24 * 2 * DAYS):
+        for partition, model in ((0, "n"), (0, "m"), (1, "m")):
+            at = EVENT_START_US + hour * DAY_US // 24
+            log.at(1 + hour / 10, PREDICTIONS[partition], prediction=Prediction(model, "1", at))
+    world, seen = failing(log, until_s=60.0)
+    published = world.run(rest_s=200)
+    assert world.problems == []
+    assert seen[50] == (3, 1)
+    assert differences(published, expected(world.chains())) == []
+    assert len(checks(published)) == 2 * DAYS - 1
