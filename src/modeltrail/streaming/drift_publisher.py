@@ -3,7 +3,7 @@
     alert, alert  -> acknowledged ->  check  -> acknowledged
 
 A topic is written to when everything before is acknowledged: of two topics, the broker may take the one and refuse the
-other, and a check that stands without its alerts would keep them back for ever (see `watch.session`).
+other, and a check that stands without its alerts would keep them back for ever (see `watch.closings`).
 """
 
 import asyncio
