@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import resource
 import signal
 import socket
 import stat
@@ -11,7 +12,7 @@ import sys
 import threading
 
 import pytest
-from clickhouse_connect.driver.exceptions import DatabaseError
+from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
 
 from modeltrail.embedded.credentials import Role
 from modeltrail.embedded.directory import free_port
@@ -207,3 +208,18 @@ def test_a_directory_without_permission_is_said_in_one_line(tmp_path):
     tmp_path.chmod(0o500)
     with pytest.raises(ConfigurationError, match="no permission"):
         Store(tmp_path / "store")
+
+
+def test_an_insert_whose_write_is_refused_is_not_answered_and_its_torn_part_is_set_aside(own_store):
+    """The engine itself goes on, and says that the rows are stored, when the system refuses to write them."""
+    fill(own_store)
+    writer = connect_to(own_store, Role.WRITER)
+    resource.prlimit(own_store.pid, resource.RLIMIT_FSIZE, (64 << 10, 64 << 10))  # as a disk that is full
+    with pytest.raises(OperationalError):
+        writer.command("INSERT INTO kept SELECT rand64(number) FROM numbers(1_000_000)")
+    own_store.stop()
+    assert "writes of the engine (no space, or a failing disk): the local store ends" in own_store.log_file.read_text()
+    own_store.start()
+    assert count(own_store) == 1000
+    fill(own_store)
+    assert count(own_store) == 2000

@@ -9,11 +9,16 @@ Why it is used as it is:
   success for a block that a constraint refused.
 - Statements that only read run with readonly = 2, so that a statement which was taken for reading by
   mistake cannot write.
+- A write that the system refuses (no space, a failing disk) is an error in ClickHouse; the engine in this process goes
+  on as if it had succeeded, leaves a torn part and answers that the rows are stored. It counts such writes, though:
+  the count is asked before an answer is believed, and the process ends when it is not zero. The next start sets torn
+  parts aside, merged ones for what they were made of.
 """
 
 import contextlib
 import os
 import re
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping
@@ -31,6 +36,7 @@ _SETTING = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _FORMAT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _UUID = re.compile(r"UUID '([0-9a-f-]{36})'")
 _PIPE_BYTES = 1 << 20
+_FAILED_WRITES = "SELECT value FROM system.events WHERE event = 'WriteBufferFromFileDescriptorWriteFailed'"
 _UNKNOWN_EXCEPTION = 1002
 _BAD_ARGUMENTS = 36
 _UNFINISHED = b"Code: 1002. DB::Exception: The query ended without a result. (UNKNOWN_EXCEPTION)"
@@ -78,7 +84,7 @@ class Engine:
         _chdb.set_signal_handlers_enabled(0)  # type: ignore[attr-defined]  # its stub lacks it
         self._connect = Connection
         self._path = str(directory)
-        self._parser = threading.Lock()
+        self._keeping = threading.Lock()
         try:
             self._keeper = Connection(self._path)  # keeps the engine open between requests
             self._replace_default_database(directory / "metadata")
@@ -109,6 +115,18 @@ class Engine:
     def _ask(self, sql: str) -> list[str]:
         return bytes(_run(self._keeper, sql.encode(), "TabSeparated", {}).bytes()).decode().splitlines()
 
+    def end_if_torn(self) -> None:
+        """End the process if a write of the engine was refused: an answer would claim what is not stored."""
+        with self._keeping:
+            failed = self._ask(_FAILED_WRITES)
+        if failed:
+            sys.stderr.write(
+                f"modeltrail: the system refused {failed[0]} writes of the engine (no space, or a failing disk): "
+                "the local store ends, and sets aside what is torn when it is started again\n"
+            )
+            sys.stderr.flush()
+            os._exit(1)
+
     def create_database(self, name: str) -> None:
         """Create the database `name` unless it is there."""
         self._ask(f"CREATE DATABASE IF NOT EXISTS `{name}`")
@@ -116,7 +134,7 @@ class Engine:
     def statement_count(self, text: bytes) -> int:
         """Return how many statements the engine's own parser sees in `text`; 0 when it cannot parse it."""
         try:
-            with self._parser:
+            with self._keeping:
                 return int(self._keeper._conn.classify_query(text)["statement_count"])  # noqa: SLF001 - only there
         except (RuntimeError, UnicodeDecodeError):
             return 0
@@ -162,6 +180,7 @@ class Engine:
     def _write(self, text: bytes, session: Session, format_name: str) -> Written:
         with self._session(session, readonly=False) as connection:
             result = _run(connection, text, format_name, session.parameters)
+            self.end_if_torn()
             return Written(result.rows_written(), result.bytes_written(), result.elapsed(), bytes(result.bytes()))
 
     def cancel(self, marker: str) -> None:
@@ -209,6 +228,7 @@ class RowStream:
                 result = _run(connection, self._text, "TabSeparated", self._session.parameters)
                 self.rows_read, self.bytes_read = result.storage_rows_read(), result.bytes_read()
                 self.seconds = result.elapsed()
+                self._engine.end_if_torn()
             outcome = None
         except EngineError as error:
             outcome = error
