@@ -1,8 +1,12 @@
 """The ledger in ClickHouse answers as the commit protocol needs it, on the real engine."""
 
+import contextlib
+import gc
 import itertools
+import weakref
 
 import pytest
+from clickhouse_connect.driver.exceptions import DatabaseError
 
 from modeltrail.embedded.credentials import Role
 from modeltrail.errors import RowsRefusedError, StoreUnavailableError, TamperError
@@ -14,6 +18,7 @@ from modeltrail.storage import ledger_store
 from modeltrail.storage.client import connect
 from modeltrail.storage.ledger_store import ClickHouseStore
 from tests.faults.proxy import Fault, StoreProxy, entries
+from tests.integration.installation import until
 from tests.storage.conftest import address_of, login
 
 _numbers = itertools.count(1000)
@@ -240,3 +245,33 @@ async def test_everything_comes_back_byte_for_byte(ledger, partition, client):
     assert found[0] == (0, b"k".hex().upper(), [("FF", "78"), ("68", None)], b"\xfe3".hex().upper(), 1234)
     assert found[1][1] is None
     assert found[1][3] is None
+
+
+class FullClient:
+    """Takes no block; tells which of them are still in memory."""
+
+    def __init__(self):
+        self.blocks = []
+
+    def raw_insert(self, _table, *, insert_block, **_):
+        self.blocks.append(weakref.ref(insert_block))
+        raise DatabaseError("Code: 243. DB::Exception: Cannot reserve 1.00 MiB, not enough space")
+
+    def close(self):
+        pass
+
+
+async def test_a_block_that_the_store_refused_is_freed_and_waits_for_no_garbage_collection(partition):
+    """It is made again for every attempt, once a second, and a store can be full for a night."""
+    client = FullClient()
+    ledger = ClickHouseStore(lambda: client)
+    gc.disable()
+    try:
+        for _ in range(2):
+            with contextlib.suppress(StoreUnavailableError):
+                await ledger.insert(first_epoch(partition, range(3)), 1)
+        # the loop and the thread of the insert hold the error for a moment more
+        await until(lambda: [block() for block in client.blocks] == [None, None], within=5, what="freed")
+    finally:
+        gc.enable()
+        ledger.close()
