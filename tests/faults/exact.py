@@ -194,25 +194,22 @@ async def assert_undisturbed(installation, family="predictions", *, verify=False
 
 
 async def caught_up(installation, family="predictions", *, within=DEADLINE_S):
-    """Wait until the ledger reaches the end of what the log holds now."""
+    """Wait until the ledger reaches the end of what the log holds now; it may stand still `within` seconds at most."""
     wanted = {n: records[-1].offset for n, (_, records) in (await logs_of(installation, family)).items() if records}
     client = installation.client()
-    behind = {}
 
-    def reached():
-        nonlocal behind
+    def behind():
         rows = client.query(
             "SELECT partition, max(offset) FROM ledger WHERE topic = {topic:String} GROUP BY partition",
             parameters={"topic": installation.topic(family)},
         ).result_rows
         ledger = dict(rows)
-        behind = {n: (ledger.get(n, -1), last) for n, last in wanted.items() if ledger.get(n, -1) < last}
-        return not behind
+        return {n: (ledger.get(n, -1), last) for n, last in wanted.items() if ledger.get(n, -1) < last}
 
     try:
-        await until(reached, within=within, what="the ledger at the end of the log", every=0.2)
-    except AssertionError as error:
-        raise AssertionError(f"{error}: partition: (in the ledger, in the log): {behind}") from None
+        while left := behind():
+            what = f"progress to the end of the log; partition: (in the ledger, in the log): {left}"
+            await until(lambda left=left: behind() != left, within=within, what=what, every=0.2)
     finally:
         client.close()
 
