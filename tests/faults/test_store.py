@@ -198,10 +198,11 @@ async def test_the_engine_killed_inside_an_insert_stores_the_block_whole_or_not_
 
 
 async def test_a_slow_store_makes_the_worker_slow_and_nothing_else(install, store_proxy, faults):
-    here = install()
+    """Whole set: each answer takes longer than the session, which a busy machine alone does not use up."""
+    here = install(WORKER__SESSION_TIMEOUT_S=10, WORKER__INSERT_TIMEOUT_S=30)
     worker = here.worker(**through(store_proxy))
     await until(worker.ready, what="ready")
-    store_proxy.delay_s = faults.seconds(0.4, 2.0)
+    store_proxy.delay_s = faults.seconds(0.4, 12.0)
     end = time.monotonic() + faults.seconds(3.0, 60.0)
     number = 0
     while time.monotonic() < end:
