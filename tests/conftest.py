@@ -22,12 +22,22 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 
 def pytest_addoption(parser):
-    group = parser.getgroup("faults", "real faults on real processes (tests/faults)")
+    group = parser.getgroup("faults", "real faults on real processes (tests/faults, tests/demo)")
     group.addoption("--faults", choices=("small", "full"), default="small", help="which set of faults to run")
     group.addoption(
         "--faults-scale", type=float, default=1.0, help="factor for repetitions and outages of the full set"
     )
     group.addoption("--faults-seed", type=int, default=None, help="seed of random moments; drawn and printed if absent")
+
+
+def pytest_collection_modifyitems(config, items):
+    """Tests marked `full` belong to the whole set only."""
+    if config.getoption("--faults") == "full":
+        return
+    skip = pytest.mark.skip(reason="of the whole set: --faults=full")
+    for item in items:
+        if item.get_closest_marker("full"):
+            item.add_marker(skip)
 
 
 def require(kind):

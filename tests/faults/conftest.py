@@ -23,16 +23,6 @@ SHORT = {
 }
 
 
-def pytest_collection_modifyitems(config, items):
-    """Tests marked `full` belong to the whole set only."""
-    if config.getoption("--faults") == "full":
-        return
-    skip = pytest.mark.skip(reason="of the whole set: --faults=full")
-    for item in items:
-        if item.get_closest_marker("full"):
-            item.add_marker(skip)
-
-
 class Faults:
     """The size of the set, and where its chance comes from."""
 
