@@ -309,6 +309,34 @@ def test_a_field_that_the_monitor_drops_takes_its_alert_along():
     assert "`delay` is not watched any more" in dropped.messages[0]
 
 
+def test_runs_that_are_counted_from_0_again_go_on_with_open_alerts_and_with_no_number_of_before():
+    monitor = configured(window={"kind": "count", "every": 1_000})
+
+    def run(number, frame, carry, **members):
+        at = closing(number, monitor, window=Window(None, None, number, after={}, upto={}), **members)
+        return checked(at, frame, carry)
+
+    carry, told = {}, []
+    # An alert, the first of two quiet runs, and the monitor is switched off and on.
+    for number, shift in ((5, 15), (6, 15), (7, 0), (0, 0), (1, 0)):
+        result = run(number, rows(number + 1, shift=shift), carry)
+        told.append([each.transition for each in result.check.alerts])
+        carry = result.carry
+    assert told == [["raised"], ["open"], ["open"], ["open"], ["resolved"]]
+    (track,) = carry["alerts"]
+    assert track["since"] == 0
+
+
+def test_a_late_result_of_an_earlier_run_is_no_beginning_of_the_count():
+    monitor = configured(window={"kind": "count", "every": 1_000})
+    at = [closing(number, monitor, window=Window(None, None, number, after={}, upto={})) for number in range(2)]
+    first = checked(at[0], rows(1))
+    second = checked(at[1], rows(2, shift=15), first.carry)
+    late = checked(replace(at[0], supersedes=first.check.check_id, late=True), rows(3), second.carry)
+    assert late.carry["alerts"] == second.carry["alerts"]
+    assert late.carry["run"] == 1
+
+
 def test_silence_is_raised_when_found_and_over_when_the_model_speaks():
     silent = closing(0, kind="silence", silence=Silence(silent=True, last_ms=1_000, max_gap_s=3600))
     result = silence_changed(silent, BASELINE)

@@ -314,17 +314,26 @@ def _check(closing: Closing, baseline: Baseline | None) -> CheckCompleted:
 
 def _tracks(closing: Closing, carry: Mapping[str, Any]) -> dict[Subject, Track]:
     tracks = from_json(carry.get("alerts", ()))
+    run, before = closing.window.index, carry.get("run")
+    if run is not None and before is not None and run <= before and closing.supersedes is None:
+        # Switched off and on, a monitor counts its runs from 0 again.
+        return restarted(tracks, same_clock=False)
     if carry and carry.get("monitor") != closing.monitor_sha256:
-        same_clock = not carry.get("runs", False) and not closing.window.is_run
-        return restarted(tracks, same_clock=same_clock)
+        return restarted(tracks, same_clock=run is None and before is None)
     if closing.baseline and carry.get("baseline", closing.baseline.sha256) != closing.baseline.sha256:
         return restarted(tracks, same_clock=True)
     return tracks
 
 
 def _carry(closing: Closing, tracks: Mapping[Subject, Track], before: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the next check starts from: `alerts` of this module, and `fold`, which belongs to the watch."""
-    carried: dict[str, Any] = {"monitor": closing.monitor_sha256, "runs": closing.window.is_run}
+    """Return what the next check starts from: `alerts` of this module, and `fold`, which belongs to the watch.
+
+    `run` is the last run that was checked for the first time.
+    """
+    carried: dict[str, Any] = {"monitor": closing.monitor_sha256}
+    run = closing.window.index if closing.supersedes is None else before.get("run")
+    if run is not None:
+        carried["run"] = run
     baseline = closing.baseline.sha256 if closing.baseline else before.get("baseline")
     if baseline:
         carried["baseline"] = baseline
