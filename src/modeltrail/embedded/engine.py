@@ -11,8 +11,8 @@ Why it is used as it is:
   mistake cannot write.
 - A write that the system refuses (no space, a failing disk) is an error in ClickHouse; the engine in this process goes
   on as if it had succeeded, leaves a torn part and answers that the rows are stored. It counts such writes, though:
-  the count is asked before an answer is believed, and the process ends when it is not zero. The next start sets torn
-  parts aside, merged ones for what they were made of.
+  the count is asked after whatever writes, and after a query that fails or finds nothing, before it is answered, and
+  the process ends when it is not zero. The next start sets torn parts aside, merged ones for what they were made of.
 """
 
 import contextlib
@@ -228,7 +228,6 @@ class RowStream:
                 result = _run(connection, self._text, "TabSeparated", self._session.parameters)
                 self.rows_read, self.bytes_read = result.storage_rows_read(), result.bytes_read()
                 self.seconds = result.elapsed()
-                self._engine.end_if_torn()
             outcome = None
         except EngineError as error:
             outcome = error
@@ -237,12 +236,13 @@ class RowStream:
             os.close(self._writer)
 
     def __iter__(self) -> Iterator[bytes]:
-        while True:
-            chunk = os.read(self._reader, _PIPE_BYTES)
-            if not chunk:
-                break
+        empty = True
+        while chunk := os.read(self._reader, _PIPE_BYTES):
+            empty = False
             yield chunk
         self._thread.join()
+        if empty or self.error is not None:  # a torn part cannot be read, and an answer can be lost as well
+            self._engine.end_if_torn()
 
     def close(self) -> None:
         """Free what the query holds; a query that still runs is cancelled and waited for."""
