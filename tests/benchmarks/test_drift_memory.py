@@ -35,6 +35,7 @@ def test_a_number_of_rows_that_cannot_be_measured_is_refused_by_name(capsys, opt
 @needs_kafka
 @pytest.mark.kafka
 @pytest.mark.slow
+@pytest.mark.full
 def test_memory_is_measured_of_real_workers_and_of_windows_that_were_really_checked(capsys, tmp_path):
     arguments = ["--models", "2", "--fields", "3", "--panes", "3", "--rows", "2", "--dir", str(tmp_path)]
     arguments += ["--window", "12000", "--learned", "10000", "--outcomes", "12000"]

@@ -138,7 +138,7 @@ async def test_a_header_name_that_is_not_utf_8_blocks_nothing(installation):
     assert installation.verify("--recompute")[0] == 0
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.full)])
 async def test_sigkill_at_random_moments_changes_no_byte(installation, seed):
     rng = random.Random(seed)
     worker = installation.worker()
