@@ -13,9 +13,13 @@ from modeltrail.errors import BrokerUnavailableError
 from modeltrail.ingest import intake
 from modeltrail.ingest.block import BlockLimits
 from tests.ingest.test_races import Running, log_of
-from tests.ingest.world import P0, Worker, turns, unannounced
+from tests.ingest.world import P0, Worker, fold, turns, unannounced
 
 FIVE_ROWS = BlockLimits(5, 1 << 20, 0.0)
+
+
+async def never(*_):
+    await asyncio.Event().wait()
 
 
 class Held:
@@ -53,19 +57,22 @@ async def test_one_block_is_stored_while_another_is_announced_and_a_third_waits(
         assert not run.lane(P0).pieces
 
 
-async def test_a_worker_that_dies_with_two_blocks_unannounced_leaves_both_to_the_next():
-    world = log_of(10)
+@pytest.mark.parametrize("stored", [5, 10], ids=["before the second insert", "after the second insert"])
+async def test_a_worker_that_dies_while_a_block_is_announced_leaves_what_the_next_one_completes(stored):
+    world = log_of(15)
     async with Running(world, limits=FIVE_ROWS) as run:
         Held(run)
         await run.accept(P0, 0, 4)
         await turns()
+        if stored == 5:
+            run.ingest._committer._store.insert = never
         await run.accept(P0, 5, 9)
         await turns()
-        assert len(world.chain(P0)) == 10
-    assert unannounced(world, P0) == list(range(10))
+        assert len(world.chain(P0)) == stored
+    assert unannounced(world, P0) == list(range(stored))
     await Worker(world, limits=FIVE_ROWS).run()
+    assert world.chain(P0) == fold(world, P0)
     assert unannounced(world, P0) == []
-    assert len(world.chain(P0)) == 10
 
 
 async def test_blocks_are_announced_in_their_order_although_the_broker_was_away():
@@ -86,13 +93,19 @@ async def test_blocks_are_announced_in_their_order_although_the_broker_was_away(
     assert world.committed[P0] == 10
 
 
-async def test_an_announcement_that_no_waiting_can_mend_ends_the_worker():
-    world = log_of(5)
+@pytest.mark.parametrize("meanwhile", ["nothing waits", "the store is silent"])
+async def test_an_announcement_that_no_waiting_can_mend_ends_the_worker(meanwhile):
+    world = log_of(10)
     async with Running(world, limits=FIVE_ROWS) as run:
         held = Held(run)
         held.error = RuntimeError("a fault of the program")
-        held.free.set()
         await run.accept(P0, 0, 4)
+        await turns()
+        if meanwhile == "the store is silent":
+            run.ingest._committer._store.insert = never
+            await run.accept(P0, 5, 9)
+            await turns()
+        held.free.set()
         await turns(50)
         assert run.task.done()
         with pytest.raises(RuntimeError, match="a fault of the program"):

@@ -9,7 +9,7 @@ import pytest
 
 from modeltrail.errors import RowsRefusedError, StoreUnavailableError, TamperError
 from modeltrail.ingest.block import BlockLimits
-from tests.ingest.world import P0, P1, CrashError, Fault, MemoryFlow, Worker, World, turns, unannounced
+from tests.ingest.world import P0, P1, CrashError, Fault, MemoryFlow, Worker, World, fold, turns, unannounced
 
 
 def log_of(count, partition=P0):
@@ -124,6 +124,30 @@ async def test_reading_a_hole_again_does_not_release_the_brake():
             await run.worker._deliver(P0)
             await turns(5)
         assert len(run.lane(P0).pieces) <= 20
+
+
+async def test_a_partition_that_was_paused_flows_again_when_its_pieces_are_in_a_block():
+    world = log_of(70)
+    async with Running(world) as run:
+        held = asyncio.Event()
+        original = run.worker.ingest._committer._store.insert
+
+        async def slow(rows, appended_at):
+            await held.wait()
+            await original(rows, appended_at)
+
+        run.worker.ingest._committer._store.insert = slow
+        for first in range(0, 63, 7):
+            await run.accept(P0, first, first + 6)
+            await turns()
+        assert P0 in run.flow.paused
+        assert world.chain(P0) == []
+        held.set()
+        await turns(200)
+        assert P0 not in run.flow.paused
+        await run.accept(P0, 63, 69)
+        await turns(100)
+        assert world.chain(P0) == fold(world, P0)
 
 
 async def test_a_refusal_that_comes_late_does_not_pause_the_partition_of_a_newer_lane():

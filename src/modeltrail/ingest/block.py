@@ -50,7 +50,7 @@ def take(lanes: Collection[Lane], limits: BlockLimits) -> list[Share]:
     """Take what waits, in order, from all lanes in turn, until the block is full; the pieces stay in their lanes."""
     shares = [Share(lane, [], Entries(), []) for lane in lanes]
     rows = size = 0
-    for turn in zip_longest(*[list(lane.waiting()) for lane in lanes]):
+    for turn in zip_longest(*(lane.waiting() for lane in lanes)):
         for share, piece in zip(shares, turn, strict=True):
             if piece is None or rows >= limits.rows or size >= limits.size:
                 continue

@@ -69,8 +69,6 @@ class Committer:
         """Commit for ever; to be cancelled."""
         try:
             while True:
-                if self._behind is not None and self._behind.done():
-                    await self._announced()
                 shares = self._take()
                 if shares:
                     await self._commit(shares)
@@ -92,7 +90,7 @@ class Committer:
             self._hurry -= 1
 
     async def _wait(self) -> None:
-        """Wait for a piece, for the oldest one to come of age, or for an announcement to end."""
+        """Wait for a piece, or for the oldest one to come of age."""
         self._ready.clear()
         oldest = min((next(lane.waiting()).since for lane in self._waiting()), default=None)
         if oldest is None:
@@ -106,7 +104,7 @@ class Committer:
 
     def _waiting(self) -> list[Lane]:
         """Return the lanes that have something for a block: what a lane that is not held has is nobody's."""
-        return [lane for lane in self._lanes if len(lane.pieces) > lane.taken and self._lanes.holds(lane)]
+        return [lane for lane in self._lanes if lane.waits and self._lanes.holds(lane)]
 
     def _take(self) -> list[Share]:
         """Take a block if it is time, and let records flow for the next one."""
@@ -115,7 +113,7 @@ class Committer:
             return []
         shares = take(waiting, self._limits)
         for lane in waiting:
-            if lane.paused and len(lane.pieces) - lane.taken < self._resume_below:
+            if lane.paused and lane.waits < self._resume_below:
                 lane.paused = False
                 self._flow.resume(lane.partition)
         return shares
@@ -126,7 +124,7 @@ class Committer:
         await self._announced()
         if stored:
             self._behind = asyncio.create_task(self._announce(stored), name="announce")
-            self._behind.add_done_callback(lambda _: self._ready.set())  # to be looked at, should it have failed
+            self._behind.add_done_callback(self._lanes.fail_with)  # also while a block waits for a store that is away
 
     async def _stored(self, shares: list[Share]) -> list[Share]:
         """Steps 0 and 1. Return what is to be announced; the rest was given up or refused."""

@@ -171,15 +171,19 @@ class Intake:
         """Judge a batch, and let others have their turn meanwhile: the store must not stand idle for a whole batch."""
         judge, topic = self._judge, lane.partition.topic
         judgements: list[Judgement] = []
-        for key, headers, value in zip(records.keys, records.headers, records.values, strict=True):
-            judgements.append(judge(topic, key, headers, value))
-            if len(judgements) % JUDGED_IN_A_TURN == 0:
+        for start in range(0, len(records), JUDGED_IN_A_TURN):
+            if start:
                 await asyncio.sleep(0)
+            turn = records[start : start + JUDGED_IN_A_TURN]
+            judgements += [
+                judge(topic, key, headers, value)
+                for key, headers, value in zip(turn.keys, turn.headers, turn.values, strict=True)
+            ]
         return judgements
 
     def _push(self, lane: Lane, piece: Piece) -> None:
         lane.pieces.append(piece)
-        if not lane.paused and len(lane.pieces) - lane.taken >= self._limit and self._enough_waits():
+        if not lane.paused and lane.waits >= self._limit and self._enough_waits():
             lane.paused = True
             self._flow.pause(lane.partition)
         self._ready.set()

@@ -72,6 +72,11 @@ class Lane:
         """Return the pieces that are in no block yet."""
         return islice(self.pieces, self.taken, None)
 
+    @property
+    def waits(self) -> int:
+        """How many these are."""
+        return len(self.pieces) - self.taken
+
     def settle(self, pieces: Sequence[Piece]) -> None:
         """Forget pieces that are stored and announced."""
         for piece in pieces:

@@ -133,6 +133,11 @@ class Lanes:
         self._observer.stopped(lane.partition, kind, message)
         await self._alert(partition_alert(kind, lane.partition, condition, message, now_ms=self._clock.now_ms()))
 
+    def fail_with(self, task: asyncio.Task[None]) -> None:
+        """End the worker if a task of it has failed: no waiting can mend that."""
+        if not task.cancelled() and (error := task.exception()) is not None and not self.failure.done():
+            self.failure.set_result(error)
+
     def keep_only(self, partitions: Collection[PartitionId]) -> None:
         """Give up whatever is not among `partitions`: an assignment names all that this worker has."""
         self.revoke(partition for partition in self._known() if partition not in partitions)
@@ -172,8 +177,7 @@ class Lanes:
     def _placed(self, partition: PartitionId, task: asyncio.Task[None]) -> None:
         if self._placing.get(partition) is task:
             del self._placing[partition]
-        if not task.cancelled() and (error := task.exception()) is not None and not self.failure.done():
-            self.failure.set_result(error)
+        self.fail_with(task)
 
     async def _place(self, partition: PartitionId, generation: int, disagrees_at: int | None) -> None:
         placed = await self._placed_patiently(partition, generation, disagrees_at)
