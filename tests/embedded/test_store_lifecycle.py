@@ -18,6 +18,7 @@ from modeltrail.embedded.credentials import Role
 from modeltrail.embedded.directory import free_port
 from modeltrail.embedded.store_launcher import Store
 from modeltrail.errors import ConfigurationError
+from tests.demo.processes import until
 
 from .conftest import connect_to
 from .test_process import ended
@@ -223,3 +224,23 @@ def test_an_insert_whose_write_is_refused_is_not_answered_and_its_torn_part_is_s
     assert count(own_store) == 1000
     fill(own_store)
     assert count(own_store) == 2000
+
+
+def test_a_merge_whose_write_is_refused_ends_the_store_although_nobody_asks_it_anything(tmp_path):
+    """What it was made of is kept for some minutes: whoever starts the store again in time loses nothing."""
+    store = Store(tmp_path / "store", scratch=True)
+    store.start()
+    try:
+        client = connect_to(store, Role.SCRATCH)
+        client.command("CREATE TABLE kept (a UInt64) ENGINE = MergeTree ORDER BY tuple()")
+        client.command("SYSTEM STOP MERGES kept")
+        for _ in range(12):
+            client.command("INSERT INTO kept SELECT rand64(number) FROM numbers(6_000)")  # 48 kB that stay as large
+        resource.prlimit(store.pid, resource.RLIMIT_FSIZE, (64 << 10, 64 << 10))
+        client.command("SYSTEM START MERGES kept")
+        until(lambda: not store.running, seconds=60, what="the end of the store")
+        assert "the local store ends" in store.log_file.read_text()
+        store.start()
+        assert count(store) == 12 * 6_000
+    finally:
+        store.kill()

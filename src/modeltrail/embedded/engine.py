@@ -11,8 +11,9 @@ Why it is used as it is:
   mistake cannot write.
 - A write that the system refuses (no space, a failing disk) is an error in ClickHouse; the engine in this process goes
   on as if it had succeeded, leaves a torn part and answers that the rows are stored. It counts such writes, though:
-  the count is asked after whatever writes, and after a query that fails or finds nothing, before it is answered, and
-  the process ends when it is not zero. The next start sets torn parts aside, merged ones for what they were made of.
+  the count is asked after whatever writes, and after a query that finds nothing, before it is answered, and every
+  second, because a merge can be torn as well; the process ends when it is not zero. The next start sets torn parts
+  aside, merged ones for what they were made of, which the engine keeps for some minutes only.
 """
 
 import contextlib
@@ -37,6 +38,7 @@ _FORMAT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _UUID = re.compile(r"UUID '([0-9a-f-]{36})'")
 _PIPE_BYTES = 1 << 20
 _FAILED_WRITES = "SELECT value FROM system.events WHERE event = 'WriteBufferFromFileDescriptorWriteFailed'"
+_LOOK_S = 1.0
 _UNKNOWN_EXCEPTION = 1002
 _BAD_ARGUMENTS = 36
 _UNFINISHED = b"Code: 1002. DB::Exception: The query ended without a result. (UNKNOWN_EXCEPTION)"
@@ -97,6 +99,14 @@ class Engine:
             )
         except (RuntimeError, OSError, EngineError) as error:
             raise ConfigurationError(f"the local store cannot open {directory}: {_first_line(str(error))}") from error
+        self._closing = threading.Event()
+        self._looking = threading.Thread(target=self._look_for_torn_parts, name="torn parts", daemon=True)
+        self._looking.start()
+
+    def _look_for_torn_parts(self) -> None:
+        while not self._closing.wait(_LOOK_S):
+            with contextlib.suppress(EngineError):  # the engine has no room for a question now: it is asked again
+                self.end_if_torn()
 
     def _replace_default_database(self, metadata: Path) -> None:
         # The engine lays its database `default`, in which every connection begins, over the file system at each
@@ -194,6 +204,8 @@ class Engine:
 
     def close(self) -> None:
         """Close the engine; queries must have ended."""
+        self._closing.set()
+        self._looking.join()
         self._keeper.close()
 
 
@@ -241,7 +253,7 @@ class RowStream:
             empty = False
             yield chunk
         self._thread.join()
-        if empty or self.error is not None:  # a torn part cannot be read, and an answer can be lost as well
+        if empty:  # the answer may have been one of the writes that were refused
             self._engine.end_if_torn()
 
     def close(self) -> None:

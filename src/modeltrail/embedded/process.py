@@ -22,7 +22,7 @@ from pathlib import Path
 
 from modeltrail.errors import UnavailableError
 
-__all__ = ["ChildProcess", "ProcessStartError"]
+__all__ = ["ChildProcess", "ProcessStartError", "tail_of"]
 
 # PR_SET_PDEATHSIG is inherited through exec, so a few lines of Python set it and then become the program.
 # A preexec_fn would do it without them, but runs Python between fork and exec, which can deadlock when the
@@ -195,11 +195,7 @@ class ChildProcess:
 
     def log_tail(self, lines: int = _TAIL_LINES) -> str:
         """Return the last `lines` lines that it wrote, or an empty text."""
-        try:
-            text = self.log.read_bytes()[-16_384:].decode(errors="replace")
-        except FileNotFoundError:
-            return ""
-        return "\n".join(text.rstrip().splitlines()[-lines:])
+        return tail_of(self.log, lines)
 
     def stop(self, *, grace_seconds: float = 10.0) -> None:
         """Ask it to end (SIGTERM) and wait; kill it if it has not ended after `grace_seconds`."""
@@ -222,6 +218,15 @@ class ChildProcess:
         # Its session is its own, so the group id is its process id; a group that has just ended is fine.
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, number)
+
+
+def tail_of(log: Path, lines: int) -> str:
+    """Return the last `lines` lines of a log, or an empty text."""
+    try:
+        text = log.read_bytes()[-16_384:].decode(errors="replace")
+    except FileNotFoundError:
+        return ""
+    return "\n".join(text.rstrip().splitlines()[-lines:])
 
 
 @atexit.register
