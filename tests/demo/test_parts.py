@@ -1,16 +1,21 @@
 """Small parts of the demo: its directory, its numbers, what it hears from the producer."""
 
+import resource
 import sys
 from pathlib import Path
 
 import pytest
+from clickhouse_connect.driver.exceptions import OperationalError
 
 from modeltrail.demo.directory import DEFAULT_DIRECTORY, claim_directory, is_untouched_demo, mark_as_used
+from modeltrail.demo.installation import Installation
 from modeltrail.demo.producer_process import Message, ProducerProcess, format_message
 from modeltrail.demo.progress import Look, Rates
+from modeltrail.embedded.credentials import Role
 from modeltrail.embedded.directory import DirectoryLock
-from modeltrail.errors import ConfigurationError, ModeltrailError
+from modeltrail.errors import ConfigurationError, ModeltrailError, UnavailableError
 from tests.demo.processes import until
+from tests.embedded.conftest import connect_to
 
 
 def test_a_demo_replaces_an_earlier_demo(tmp_path: Path) -> None:
@@ -139,3 +144,24 @@ def test_a_producer_that_fails_is_an_error_with_its_last_words(tmp_path: Path) -
     until(fails, seconds=20, what="the failure")
     with pytest.raises(ModeltrailError, match=r"exit code 1 .*\n.*the broker is gone"):
         producer.poll()
+
+
+def test_a_store_that_ended_is_told_with_its_reason(tmp_path: Path) -> None:
+    installation = Installation(tmp_path / "demo")
+    try:
+        store = installation.stack.clickhouse
+        installation.stack.broker.start()
+        store.start()
+        installation.check()
+        client = connect_to(store, Role.MIGRATOR)
+        client.command("CREATE TABLE full (a UInt64) ENGINE = MergeTree ORDER BY a")
+        resource.prlimit(store.pid, resource.RLIMIT_FSIZE, (64 << 10, 64 << 10))  # as a disk that is full
+        with pytest.raises(OperationalError):
+            client.command("INSERT INTO full SELECT rand64(number) FROM numbers(100_000)")
+        until(lambda: not store.running, seconds=10, what="the end of the store")
+        with pytest.raises(
+            UnavailableError, match=r"ended by itself \(log: .*\):\n(.*\n)*.*no space, or a failing disk"
+        ):
+            installation.check()
+    finally:
+        installation.kill()

@@ -23,7 +23,7 @@ from typing import Literal
 
 from modeltrail.embedded.credentials import Role
 from modeltrail.embedded.directory import DirectoryLock, free_port, prepare_directory, write_private
-from modeltrail.embedded.process import ChildProcess
+from modeltrail.embedded.process import ChildProcess, tail_of
 from modeltrail.embedded.stack import BrokerKind, Stack
 from modeltrail.errors import UnavailableError
 from modeltrail.settings import Settings, load
@@ -111,6 +111,11 @@ class WorkerProcess:
                 return str(answer.read().decode())
         except OSError:  # not there yet, not ready, or gone
             return None
+
+
+def _what_it_said(log: Path) -> str:
+    tail = tail_of(log, 4)
+    return f" (log: {log})" + (f":\n{tail}" if tail else "")
 
 
 class Installation:
@@ -225,19 +230,13 @@ class Installation:
 
     def check(self) -> None:
         """Raise UnavailableError, with the end of its log, if a process has ended that nobody ended."""
-        for name, running, log in (
-            (self.stack.broker.name, self.stack.broker.running, self.stack.broker.log_file),
-            (self.stack.clickhouse.name, self.stack.clickhouse.running, self.stack.clickhouse.log_file),
-        ):
-            if not running:
-                raise UnavailableError(f"{name} ended by itself (log: {log})")
+        for part in (self.stack.broker, self.stack.clickhouse):
+            if not part.running:
+                raise UnavailableError(f"{part.name} ended by itself" + _what_it_said(part.log_file))
         for worker in self.processes:
             if not worker.child.running:
-                tail = worker.child.log_tail(4)
-                raise UnavailableError(
-                    f"{worker.name} ended with exit code {worker.child.returncode} (log: {worker.child.log})"
-                    + (f":\n{tail}" if tail else "")
-                )
+                ended = f"{worker.name} ended with exit code {worker.child.returncode}"
+                raise UnavailableError(ended + _what_it_said(worker.child.log))
 
     def stop_workers(self) -> None:
         """Ask all workers to store what they hold and end, and wait for them."""
