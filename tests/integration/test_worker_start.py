@@ -12,6 +12,7 @@ from modeltrail.embedded.credentials import Role
 from modeltrail.embedded.directory import free_port
 from modeltrail.errors import ConfigurationError
 from modeltrail.kafka_client import kafka_client_args
+from modeltrail.streaming import topics
 from modeltrail.streaming.topics import check_topics, create_topics, required_topics
 from tests.integration.installation import Installation, until
 
@@ -87,6 +88,21 @@ def test_topics_are_created_once_and_then_found(stack, tmp_path):
     assert asyncio.run(create_topics(settings)) == required_topics(settings)
     assert asyncio.run(create_topics(settings)) == {}
     assert asyncio.run(check_topics(args, settings)) == stack.broker.cluster_id
+
+
+async def test_what_a_broker_has_not_heard_of_yet_is_not_said_to_be_created_again(stack, tmp_path, monkeypatch):
+    settings = Installation(stack, tmp_path).settings()
+    await create_topics(settings)
+    heard = topics.AIOKafkaAdminClient.list_topics
+    asked = []
+
+    async def late(admin):
+        asked.append(admin)
+        return [] if len(asked) == 1 else await heard(admin)
+
+    monkeypatch.setattr(topics.AIOKafkaAdminClient, "list_topics", late)
+    assert await create_topics(settings) == {}
+    assert len(asked) >= 2
 
 
 async def test_new_topics_have_append_time_and_keep_receipts_for_thirty_days(apache_stack, tmp_path):
