@@ -280,13 +280,11 @@ out.result({"text": "é\\x1b\\n", "bytes": b"\\xff"})
 
 def test_progress_on_a_terminal_is_drawn_and_wiped_and_stdout_stays_clean(tmp_path):
     script = """
-import time
 from modeltrail.cli.output import Output
 out = Output()
 with out.progress("working\\x1b[31m", total=1000, unit="events") as meter:
     for _ in range(1000):
         meter.advance()
-        time.sleep(0.0005)
     meter.describe("done")
     meter.total(2000)
 out.line("finished")
